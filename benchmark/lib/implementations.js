@@ -1,0 +1,79 @@
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.resolve(__dirname, '../..');
+const SERVERS = path.resolve(__dirname, '../servers');
+const NAMES = ['hawser', 'ws', 'bun'];
+
+/**
+ * How to start each server: `argv(app)` is the command line, `version` what is measured.
+ *
+ * @param {string[]} [wanted] names that must be there; without it all that are there
+ * @returns {Map<string, {name: string, version: string, argv: Function}>}
+ */
+function findImplementations(wanted) {
+  const found = new Map();
+  for (const name of wanted ?? NAMES) {
+    if (!NAMES.includes(name)) throw new Error(`no server named ${name}: ${NAMES.join(', ')}`);
+    try {
+      found.set(name, name === 'bun' ? findBun() : findNodePackage(name));
+    } catch (error) {
+      if (wanted) throw error;
+      console.log(`${name} is left out: ${error.message}`);
+    }
+  }
+  return found;
+}
+
+function findNodePackage(name) {
+  const request = name === 'hawser' ? ROOT : 'ws';
+  const probe = spawnSync(process.execPath, ['-e', 'require(process.argv[1])', request], {
+    cwd: ROOT,
+    encoding: 'utf8'
+  });
+  if (probe.status !== 0) {
+    const reason = probe.stderr.split('\n').find((line) => /Error/.test(line));
+    throw new Error(`it does not load (${reason ?? `exit ${probe.status}`})`);
+  }
+  const manifest = name === 'hawser' ? path.join(ROOT, 'package.json') : 'ws/package.json';
+  return {
+    name,
+    version: require(manifest).version,
+    argv: (app) => [process.execPath, '--expose-gc', path.join(SERVERS, 'echo.js'), name, app]
+  };
+}
+
+/** Bun from the environment variable BUN, or from the npm package where npm may have put it. */
+function findBun() {
+  for (const candidate of bunCandidates()) {
+    const probe = spawnSync(candidate, ['--version'], { encoding: 'utf8' });
+    if (probe.status === 0) {
+      return {
+        name: 'bun',
+        version: probe.stdout.trim(),
+        argv: () => [candidate, path.join(SERVERS, 'bun.js')]
+      };
+    }
+  }
+  throw new Error('the npm package bun is not installed and BUN names no binary');
+}
+
+function bunCandidates() {
+  if (process.env.BUN) return [process.env.BUN];
+  try {
+    const directory = path.dirname(require.resolve('bun/package.json', { paths: [ROOT] }));
+    const platforms = path.resolve(directory, '../@oven');
+    const packages = fs.existsSync(platforms) ? fs.readdirSync(platforms) : [];
+    return [
+      path.join(directory, 'bin/bun.exe'),
+      ...packages.map((name) => path.join(platforms, name, 'bin/bun'))
+    ];
+  } catch {
+    return [];
+  }
+}
+
+module.exports = { findImplementations, ROOT };

@@ -1,0 +1,198 @@
+//! The command line.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::frame::Shape;
+
+pub const USAGE: &str = "\
+usage: loadgen --port PORT [options]
+
+  --mode echo|idle|flood  echo (default): bursts, each echo verified
+                          idle: open connections and hold them
+                          flood: send without waiting, then have the server account for it
+  --host HOST             default 127.0.0.1
+  --conns N               connections, default 100
+  --size BYTES            payload of each message, 0 to 16777216, default 64
+  --pipeline D            messages per burst and connection, in one write, default 1
+  --binary | --text       default binary; text is printable ASCII
+  --warmup SECS           not measured, default 0.5
+  --secs SECS             measured (idle: held; flood: sent), default 2
+  --msgs N                end after N messages (a multiple of --pipeline) instead
+  --cpu N                 pin the generator to a core
+  --spin                  poll without sleeping
+  --verify-all            compare every payload in full (over 4096 bytes: one in eight)
+  --server-pid PID        sample the server's CPU time and memory
+  --json                  one line of JSON instead of text
+";
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Mode {
+    Echo,
+    Idle,
+    Flood,
+}
+
+#[derive(Debug)]
+pub struct Options {
+    pub mode: Mode,
+    pub server: SocketAddr,
+    pub conns: usize,
+    pub shape: Shape,
+    pub pipeline: usize,
+    pub warmup: Duration,
+    pub secs: Duration,
+    pub msgs: Option<u64>,
+    pub cpu: Option<usize>,
+    pub spin: bool,
+    pub verify_all: bool,
+    pub server_pid: Option<u32>,
+    pub json: bool,
+}
+
+impl Options {
+    pub fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut host = "127.0.0.1".to_owned();
+        let mut port = None;
+        let mut options = Self {
+            mode: Mode::Echo,
+            server: SocketAddr::from(([127, 0, 0, 1], 0)),
+            conns: 100,
+            shape: Shape {
+                size: 64,
+                text: false,
+            },
+            pipeline: 1,
+            warmup: Duration::from_millis(500),
+            secs: Duration::from_secs(2),
+            msgs: None,
+            cpu: None,
+            spin: false,
+            verify_all: false,
+            server_pid: None,
+            json: false,
+        };
+        let mut args = args;
+        while let Some(name) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
+            match name.as_str() {
+                "--mode" => options.mode = mode(&value()?)?,
+                "--host" => host = value()?,
+                "--port" => port = Some(number(&name, &value()?)?),
+                "--conns" => options.conns = number(&name, &value()?)?,
+                "--size" => options.shape.size = number(&name, &value()?)?,
+                "--pipeline" => options.pipeline = number(&name, &value()?)?,
+                "--binary" => options.shape.text = false,
+                "--text" => options.shape.text = true,
+                "--warmup" => options.warmup = seconds(&name, &value()?)?,
+                "--secs" => options.secs = seconds(&name, &value()?)?,
+                "--msgs" => options.msgs = Some(number(&name, &value()?)?),
+                "--cpu" => options.cpu = Some(number(&name, &value()?)?),
+                "--spin" => options.spin = true,
+                "--verify-all" => options.verify_all = true,
+                "--server-pid" => options.server_pid = Some(number(&name, &value()?)?),
+                "--json" => options.json = true,
+                _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
+            }
+        }
+        let port: u16 = port.ok_or_else(|| format!("--port is missing\n\n{USAGE}"))?;
+        let mut addresses = (host.as_str(), port)
+            .to_socket_addrs()
+            .map_err(|error| format!("{host}: {error}"))?;
+        options.server = addresses
+            .next()
+            .ok_or_else(|| format!("{host} has no address"))?;
+        options.check()?;
+        Ok(options)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.conns == 0 || self.pipeline == 0 {
+            return Err("--conns and --pipeline must be at least 1".to_owned());
+        }
+        if self.shape.size > 16 << 20 {
+            return Err("--size must be at most 16777216".to_owned());
+        }
+        if self.mode == Mode::Flood && (self.shape.size < 8 || self.shape.text) {
+            return Err("--mode flood needs binary messages of at least 8 bytes".to_owned());
+        }
+        if self
+            .msgs
+            .is_some_and(|msgs| msgs == 0 || msgs % self.pipeline as u64 != 0)
+        {
+            return Err("--msgs must be a multiple of --pipeline".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn mode(value: &str) -> Result<Mode, String> {
+    match value {
+        "echo" => Ok(Mode::Echo),
+        "idle" => Ok(Mode::Idle),
+        "flood" => Ok(Mode::Flood),
+        _ => Err(format!("unknown mode {value}\n\n{USAGE}")),
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
+    value
+        .parse()
+        .map_err(|_| format!("{name} {value} is not a valid number"))
+}
+
+fn seconds(name: &str, value: &str) -> Result<Duration, String> {
+    let seconds = number(name, value)?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| duration.as_secs() <= 3600)
+        .ok_or_else(|| format!("{name} {value} is not between 0 and 3600"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn values_and_flags() {
+        let options = parse("--port 9 --conns 7 --size 512 --text --secs 0.25 --json").unwrap();
+        assert_eq!(options.server, SocketAddr::from(([127, 0, 0, 1], 9)));
+        assert_eq!(
+            (options.conns, options.shape),
+            (
+                7,
+                Shape {
+                    size: 512,
+                    text: true
+                }
+            )
+        );
+        assert_eq!(
+            (options.secs, options.json),
+            (Duration::from_millis(250), true)
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "",
+            "--port",
+            "--port x",
+            "--port 9 --conns 0",
+            "--port 9 --size 16777217",
+            "--port 9 --secs -1",
+            "--port 9 --secs NaN",
+            "--port 9 --pipeline 16 --msgs 17",
+            "--port 9 --mode flood --size 4",
+            "--port 9 --mode nap",
+            "--port 9 --verbose",
+        ] {
+            assert!(parse(line).is_err(), "{line:?} was accepted");
+        }
+    }
+}

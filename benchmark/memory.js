@@ -1,0 +1,134 @@
+'use strict';
+
+const { parseArgs } = require('node:util');
+
+const { environment, describe } = require('./lib/environment');
+const { findImplementations } = require('./lib/implementations');
+const cases = require('./lib/memory-cases');
+const { buildLoadgen } = require('./lib/processes');
+const { median } = require('./lib/stats');
+const { table, number } = require('./lib/table');
+
+const USAGE = `usage: npm run bench -- memory [options]
+
+  --case REGEX     only those of idle, keep, blocked that match
+  --rounds N       rounds, default 3
+  --conns N        idle connections, default 5000
+  --servers a,b    of hawser, ws, bun; default all that are there`;
+
+const IDLE_TARGET_KIB = 4;
+/** What RSS may still grow in the second half of the block if it counts as bounded. */
+const PLATEAU_KIB = 4096;
+/** By how much two runs of the same server differ. */
+const NOISE_KIB = 1024;
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      case: { type: 'string', default: '' },
+      rounds: { type: 'string', default: '3' },
+      conns: { type: 'string', default: '5000' },
+      servers: { type: 'string' },
+      help: { type: 'boolean' }
+    }
+  });
+  if (values.help) return console.log(USAGE);
+  const wanted = new RegExp(values.case);
+  const binary = buildLoadgen();
+  const implementations = findImplementations(values.servers?.split(','));
+  console.log(`\n${describe(environment(implementations))}\n`);
+
+  const all = [...implementations.values()];
+  const withApps = all.filter(({ name }) => name !== 'bun');
+  const rounds = Number(values.rounds);
+  if (wanted.test('idle')) await idle(binary, all, rounds, Number(values.conns));
+  if (wanted.test('keep')) {
+    await keep(binary, withApps, rounds, 1);
+    await keep(binary, withApps, rounds, 100);
+  }
+  if (wanted.test('blocked')) await blocked(binary, withApps, rounds);
+}
+
+/**
+ * Measures each server once in every round. A run that fails is reported and makes the exit code 1.
+ *
+ * @returns {Promise<Map<string, Object>>} medians by server
+ */
+async function collect(implementations, rounds, measure) {
+  const results = new Map();
+  for (let round = 0; round < rounds; round++) {
+    for (const implementation of implementations) {
+      const { name } = implementation;
+      try {
+        const result = await measure(implementation);
+        results.set(name, [...(results.get(name) ?? []), result]);
+      } catch (error) {
+        console.error(`FAILED round ${round + 1}, ${name}: ${error.message}`);
+        process.exitCode = 1;
+      }
+    }
+  }
+  return new Map([...results].map(([name, list]) => [name, medians(list)]));
+}
+
+function medians(results) {
+  const keys = Object.keys(results[0]);
+  return Object.fromEntries(keys.map((key) => [key, median(results.map((one) => one[key]))]));
+}
+
+async function idle(binary, implementations, rounds, conns) {
+  const results = await collect(implementations, rounds, (one) => cases.idle(binary, one, conns));
+  const rows = [[`${conns} idle connections`, 'KiB each', 'after a collection']];
+  for (const [name, { openedKib, collectedKib }] of results) {
+    rows.push([`  ${name}`, number(openedKib, 2), number(collectedKib, 2)]);
+  }
+  console.log(table(rows));
+  const own = results.get('hawser');
+  if (own) target(`at most ${IDLE_TARGET_KIB} KiB each`, own.openedKib <= IDLE_TARGET_KIB);
+  console.log();
+}
+
+async function keep(binary, implementations, rounds, pipeline) {
+  const results = await collect(implementations, rounds, (one) =>
+    cases.keep(binary, one, pipeline)
+  );
+  const how = pipeline === 1 ? 'ping-pong' : `bursts of ${pipeline}`;
+  const rows = [[`keep 1 of 1,000, ${how}`, 'kept', 'RSS KiB', 'heap', 'external', 'peak']];
+  for (const [name, grown] of results) {
+    const sizes = [grown.rssKib, grown.heapKib, grown.externalKib, grown.peakKib];
+    rows.push([`  ${name}`, String(grown.kept), ...sizes.map((kib) => `+${number(kib, 0)}`)]);
+  }
+  console.log(table(rows).replaceAll('+-', ' -'));
+  const [own, base] = [results.get('hawser'), results.get('ws')];
+  if (own && base) {
+    target('grows no more than ws, within 1 MiB', own.rssKib <= base.rssKib + NOISE_KIB);
+  }
+  console.log();
+}
+
+async function blocked(binary, implementations, rounds) {
+  const results = await collect(implementations, rounds, (one) => cases.blocked(binary, one));
+  const title = 'JS thread blocked for 5 s under flood';
+  const rows = [[title, 'messages, in order', 'RSS KiB at 2.5 s', 'at 4.8 s', 'peak']];
+  for (const [name, { messages, middleKib, endKib, peakKib }] of results) {
+    const sizes = [middleKib, endKib, peakKib].map((kib) => `+${number(kib, 0)}`);
+    rows.push([`  ${name}`, number(messages, 0), ...sizes]);
+  }
+  console.log(table(rows).replaceAll('+-', ' -'));
+  const own = results.get('hawser');
+  if (own) target('bounded, then all in order', own.endKib - own.middleKib <= PLATEAU_KIB);
+  console.log();
+}
+
+function target(text, met) {
+  console.log(`  target: ${text}: ${met ? 'met' : 'NOT MET'}`);
+}
+
+module.exports = main;
+
+if (require.main === module) {
+  main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,7 @@
+'use strict';
+
+module.exports = function () {
+  throw new Error(
+    'hawser runs in Node.js only. In a browser, use the WebSocket class that it provides.'
+  );
+};

@@ -1,0 +1,162 @@
+'use strict';
+
+const http = require('http');
+
+const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD } = require('./constants');
+const { notSupported } = require('./unsupported');
+const { isToken } = require('./validation');
+
+const PROTOCOL_VERSIONS = [8, 13];
+
+/** Options that only a way through Node's own HTTP client can honour. */
+const UNSUPPORTED = ['agent', 'createConnection', 'finishRequest', 'socketPath'];
+
+/** The defaults of a client's options, and those given. */
+function complete(options) {
+  const opts = {
+    allowSynchronousEvents: true,
+    autoPong: true,
+    closeTimeout: CLOSE_TIMEOUT,
+    protocolVersion: PROTOCOL_VERSIONS[1],
+    maxFragments: 16 * 1024,
+    maxPayload: DEFAULT_MAX_PAYLOAD,
+    maxPendingAutoPongs: 60,
+    skipUTF8Validation: false,
+    perMessageDeflate: false,
+    followRedirects: false,
+    maxRedirects: 10,
+    ...options
+  };
+  if (!PROTOCOL_VERSIONS.includes(opts.protocolVersion)) {
+    throw new RangeError(
+      `Unsupported protocol version: ${opts.protocolVersion} ` +
+        `(supported versions: ${PROTOCOL_VERSIONS.join(', ')})`
+    );
+  }
+  for (const name of UNSUPPORTED) {
+    if (opts[name] !== undefined && opts[name] !== null && opts[name] !== false) {
+      throw notSupported(`The option "${name}"`);
+    }
+  }
+  if (opts.followRedirects) throw notSupported('The option "followRedirects"');
+  if (opts.perMessageDeflate) throw notSupported('The option "perMessageDeflate"');
+  return opts;
+}
+
+/**
+ * The target of an address.
+ *
+ * @throws {SyntaxError} for a bad URL, scheme or fragment
+ */
+function parseAddress(address) {
+  let url = address;
+  if (!(address instanceof URL)) {
+    try {
+      url = new URL(address);
+    } catch {
+      throw new SyntaxError(`Invalid URL: ${address}`);
+    }
+  }
+  let protocol = url.protocol;
+  if (protocol === 'http:') protocol = 'ws:';
+  else if (protocol === 'https:') protocol = 'wss:';
+  const href = protocol === url.protocol ? url.href : protocol + url.href.slice(url.protocol.length);
+
+  const isUnix = protocol === 'ws+unix:';
+  if (protocol !== 'ws:' && protocol !== 'wss:' && !isUnix) {
+    throw new SyntaxError(
+      'The URL\'s protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"'
+    );
+  }
+  if (isUnix && !url.pathname) throw new SyntaxError("The URL's pathname is empty");
+  if (url.hash) throw new SyntaxError('The URL contains a fragment identifier');
+  if (protocol === 'wss:') throw notSupported('TLS (wss:)');
+
+  const parsed = {
+    href,
+    host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
+    port: url.port === '' ? 80 : Number(url.port),
+    target: url.pathname + url.search,
+    hostHeader: url.host,
+    auth:
+      url.username || url.password
+        ? `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+        : undefined,
+    socketPath: undefined
+  };
+  if (isUnix) {
+    // only the first colon parts the socket's path from the request's
+    const whole = url.pathname + url.search;
+    const colon = whole.indexOf(':');
+    parsed.socketPath = colon === -1 ? url.pathname : whole.slice(0, colon);
+    parsed.target = (colon === -1 ? url.search : whole.slice(colon + 1)) || '/';
+    if (!parsed.target.startsWith('/')) parsed.target = `/${parsed.target}`;
+    parsed.hostHeader = 'localhost';
+  }
+  return parsed;
+}
+
+/**
+ * The subprotocols to offer.
+ *
+ * @throws {SyntaxError} for a bad one, or one given twice
+ */
+function parseProtocols(protocols) {
+  const list = protocols === undefined ? [] : Array.isArray(protocols) ? protocols : [protocols];
+  const seen = new Set();
+  for (const protocol of list) {
+    if (typeof protocol !== 'string' || !isToken(protocol) || seen.has(protocol)) {
+      throw new SyntaxError('An invalid or duplicated subprotocol was specified');
+    }
+    seen.add(protocol);
+  }
+  return [...seen];
+}
+
+/** Header fields that the handshake itself sets. */
+const OWN = new Set([
+  'sec-websocket-version',
+  'sec-websocket-key',
+  'connection',
+  'upgrade',
+  'sec-websocket-extensions'
+]);
+
+/** Names and values of the request, but for the key: checked as `http.request` does. */
+function requestHeaders(opts, target, protocols) {
+  const headers = ['Sec-WebSocket-Version', String(opts.protocolVersion)];
+  let host = target.hostHeader;
+  for (const [name, value] of headerEntries(opts.headers)) {
+    const lower = name.toLowerCase();
+    if (OWN.has(lower)) continue;
+    if (protocols.length > 0 && lower === 'sec-websocket-protocol') continue;
+    http.validateHeaderName(name);
+    if (lower === 'host') host = undefined;
+    for (const item of Array.isArray(value) ? value : [value]) {
+      http.validateHeaderValue(name, item);
+      headers.push(name, String(item));
+    }
+  }
+  if (protocols.length > 0) headers.push('Sec-WebSocket-Protocol', protocols.join(','));
+  if (opts.origin) {
+    const name = opts.protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin';
+    http.validateHeaderValue(name, opts.origin);
+    headers.push(name, String(opts.origin));
+  }
+  const auth = target.auth ?? opts.auth;
+  if (auth !== undefined && auth !== null) {
+    headers.push('Authorization', `Basic ${Buffer.from(auth).toString('base64')}`);
+  }
+  if (host !== undefined) headers.push('Host', host);
+  return headers;
+}
+
+function headerEntries(headers) {
+  if (headers === undefined || headers === null) return [];
+  if (!Array.isArray(headers)) return Object.entries(headers);
+  const entries = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) entries.push([headers[i], headers[i + 1]]);
+  return entries;
+}
+
+module.exports = { complete, parseAddress, parseProtocols, requestHeaders };

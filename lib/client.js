@@ -1,0 +1,210 @@
+'use strict';
+
+const dns = require('dns');
+const net = require('net');
+
+const { handshakeError, systemError } = require('./errors');
+const { complete, parseAddress, parseProtocols, requestHeaders } = require('./client-options');
+const { incomingResponse } = require('./request');
+const connectionOptions = require('./connection-options');
+const events = require('./events');
+const native = require('./native');
+
+/** As `net.setDefaultAutoSelectFamilyAttemptTimeout` has it, for Nodes that cannot be asked. */
+const ATTEMPT_TIMEOUT = 250;
+
+/** Begins the opening handshake of `ws`. Throws for bad arguments; all else is an event. */
+function connect(ws, address, protocols, options) {
+  if (
+    protocols !== undefined &&
+    !Array.isArray(protocols) &&
+    typeof protocols === 'object' &&
+    protocols !== null
+  ) {
+    options = protocols;
+    protocols = undefined;
+  }
+  const opts = complete(options);
+  if (protocols === undefined) protocols = opts.protocols;
+  ws._closeTimeout = opts.closeTimeout;
+  const target = parseAddress(address);
+  ws._url = target.href;
+  const offered = parseProtocols(protocols);
+  const request = {
+    opts,
+    target,
+    headers: requestHeaders(opts, target, offered),
+    protocols: offered,
+    timer: null,
+    failure: null,
+    peer: null
+  };
+  if (opts.generateMask) ws._generateMask = { make: opts.generateMask, bytes: Buffer.alloc(4) };
+  ws._request = request;
+  native.hold();
+  if (opts.handshakeTimeout) {
+    request.timer = setTimeout(timedOut, opts.handshakeTimeout, ws);
+    request.timer.unref();
+  }
+  if (target.socketPath !== undefined) process.nextTick(dial, ws, []);
+  else lookUp(ws);
+}
+
+/** The masking key that the application generates, as a number. */
+function maskKey(ws) {
+  const { make, bytes } = ws._generateMask;
+  make(bytes);
+  return bytes.readUInt32BE(0);
+}
+
+function lookUp(ws) {
+  const { opts, target } = ws._request;
+  const { host } = target;
+  if (net.isIP(host)) {
+    process.nextTick(dial, ws, [host]);
+    return;
+  }
+  const lookup = opts.lookup ?? dns.lookup;
+  const wanted = { family: opts.family, hints: opts.hints };
+  const selects = opts.autoSelectFamily ?? net.getDefaultAutoSelectFamily?.() ?? true;
+  const all = selects && opts.family !== 4 && opts.family !== 6 && !opts.localAddress;
+  if (all) wanted.all = true;
+  lookup(host, wanted, (err, address) => {
+    if (ws._request === null) return;
+    if (err) {
+      process.nextTick(failHandshake, ws, err);
+      return;
+    }
+    const addresses = Array.isArray(address) ? address.map((entry) => entry.address) : [address];
+    const bad = addresses.find((entry) => !net.isIP(entry));
+    if (addresses.length === 0 || bad !== undefined) {
+      const error = new TypeError(`Invalid IP address: ${bad}`);
+      error.code = 'ERR_INVALID_IP_ADDRESS';
+      process.nextTick(failHandshake, ws, error);
+      return;
+    }
+    dial(ws, addresses);
+  });
+}
+
+function dial(ws, addresses) {
+  const request = ws._request;
+  if (request === null || ws._conn !== -1) return;
+  const { opts, target } = request;
+  try {
+    ws._conn = native.connect({
+      addresses,
+      port: target.port,
+      socketPath: target.socketPath,
+      attemptTimeout:
+        opts.autoSelectFamilyAttemptTimeout ??
+        net.getDefaultAutoSelectFamilyAttemptTimeout?.() ??
+        ATTEMPT_TIMEOUT,
+      localAddress: opts.localAddress,
+      localPort: opts.localPort,
+      target: target.target,
+      headers: request.headers,
+      protocols: request.protocols,
+      connection: connectionOptions(opts)
+    });
+  } catch (err) {
+    failHandshake(ws, err);
+    return;
+  }
+  events.add(ws._conn, new Handshake(ws));
+}
+
+/** What the events of a connection go to until it is open. */
+class Handshake {
+  constructor(ws) {
+    this.ws = ws;
+  }
+
+  _notice(event) {
+    notice(this.ws, event);
+  }
+
+  _closed() {
+    const { ws } = this;
+    ws._conn = -1;
+    const request = ws._request;
+    if (request === null) return;
+    failHandshake(ws, request.failure ?? handshakeError({ message: 'socket hang up' }));
+  }
+}
+
+/** An event of the handshake. */
+function notice(ws, event) {
+  const request = ws._request;
+  if (request === null) return;
+  switch (event.kind) {
+    case 'connected':
+      request.peer = event.peer;
+      break;
+    case 'connectFailed':
+      request.failure ??= systemError('connect', event.error);
+      break;
+    case 'responseFailed':
+      request.failure ??= handshakeError(event.error);
+      native.terminate(ws._conn);
+      break;
+    case 'response':
+      answered(ws, request, event);
+      break;
+  }
+}
+
+function answered(ws, request, event) {
+  if (request.failure !== null) return;
+  if (event.response.status === 101) {
+    ws._peer = request.peer;
+    ws.emit('upgrade', incomingResponse(event.response, () => ws._socket));
+    // the listener may have given up on us
+    if (ws._readyState !== 0 || request.failure !== null) return;
+  }
+  if (event.error !== undefined) {
+    request.failure = handshakeError(event.error);
+    native.terminate(ws._conn);
+    return;
+  }
+  clearTimeout(request.timer);
+  const conn = ws._conn;
+  ws._request = null;
+  ws._open(conn, request.peer, event.protocol, request.opts);
+  native.unhold();
+  ws.emit('open');
+}
+
+function timedOut(ws) {
+  abort(ws, 'Opening handshake has timed out');
+}
+
+/** Gives the handshake up; the error comes asynchronously. */
+function abort(ws, message) {
+  ws._readyState = 2;
+  const request = ws._request;
+  if (request === null || request.failure !== null) return;
+  request.failure = new Error(message);
+  if (ws._conn !== -1) native.terminate(ws._conn);
+  process.nextTick(failHandshake, ws, request.failure);
+}
+
+/** 'error', and 'close' in the same tick. */
+function failHandshake(ws, error) {
+  const request = ws._request;
+  if (request === null) return;
+  clearTimeout(request.timer);
+  ws._request = null;
+  native.unhold();
+  ws._readyState = 2;
+  ws._errorEmitted = true;
+  try {
+    ws.emit('error', error);
+  } finally {
+    ws._peer = null;
+    ws._readyState = 3;
+    ws.emit('close', 1006, ws._closeMessage);
+  }
+}
+
+module.exports = { abort, connect, maskKey, notice };

@@ -1,0 +1,16 @@
+'use strict';
+
+/** The limits and manners of a connection, for the native side; `options` is complete. */
+function connectionOptions(options) {
+  return {
+    maxPayload: options.maxPayload | 0,
+    maxFrameSize: Number(options.maxFrameSize ?? 0) || 0,
+    maxFragments: options.maxFragments | 0,
+    skipUtf8Validation: Boolean(options.skipUTF8Validation),
+    autoPong: Boolean(options.autoPong),
+    maxPendingAutoPongs: options.maxPendingAutoPongs | 0,
+    closeTimeout: Number(options.closeTimeout) || 0
+  };
+}
+
+module.exports = connectionOptions;

@@ -1,0 +1,29 @@
+'use strict';
+
+module.exports = {
+  BINARY_TYPES: ['nodebuffer', 'arraybuffer', 'fragments', 'blob'],
+  CLOSE_TIMEOUT: 30000,
+  DEFAULT_MAX_PAYLOAD: 100 * 1024 * 1024,
+  EMPTY_BUFFER: Buffer.alloc(0),
+  /** The class that `Buffer.from` and friends make: the cheapest way to a view on known memory. */
+  FastBuffer: Buffer[Symbol.species],
+  /** Bits of a send, as in src/driver/command.rs. */
+  SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16 },
+  /** What a listener asks JavaScript about, as in src/driver/listener.rs. */
+  HOOKS: { UPGRADE: 1, CLIENT_ERROR: 2, REQUEST: 4 },
+  /** Kinds of event records, as in src/driver/batch.rs. */
+  EVENT: {
+    PIECE: 0,
+    TEXT: 1,
+    BINARY: 2,
+    LARGE_TEXT: 3,
+    LARGE_BINARY: 4,
+    PING: 5,
+    PONG: 6,
+    CLOSE: 7,
+    WRITTEN: 8,
+    CLOSED: 9,
+    NOTICE: 10,
+    RELEASED: 11
+  }
+};

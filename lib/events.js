@@ -1,0 +1,166 @@
+'use strict';
+
+const { EVENT, EMPTY_BUFFER, FastBuffer } = require('./constants');
+const native = require('./native');
+
+/** As in src/node/state.rs. */
+const MAX_RECORDS = 1024;
+const WORDS = 4;
+
+const INDEX_MASK = 0xffffff;
+
+const records = new Int32Array(MAX_RECORDS * WORDS);
+
+/** What each connection's events go to, by the index in its id. */
+const targets = [];
+
+/** Servers, by listener id. */
+const listeners = new Map();
+
+// Where the delivery stands. Kept outside of `deliver`, so that it goes on behind a listener that
+// has thrown.
+let position = 0;
+let count = 0;
+let piece = EMPTY_BUFFER;
+let pieceMemory = EMPTY_BUFFER.buffer;
+let opened = false;
+
+native.setOnBell(deliver);
+
+/**
+ * Delivers everything that the I/O threads have published. Called from native code, again and
+ * again as long as a listener throws.
+ */
+function deliver() {
+  native.setDraining(true);
+  for (;;) {
+    if (position === count) {
+      if (native.isFlushPlanned()) native.flush();
+      position = 0;
+      count = native.drain(records);
+      if (count === 0) break;
+    }
+    if (!deliverRecords()) break;
+  }
+  native.setDraining(false);
+  if (native.isFlushPlanned()) native.flush();
+}
+
+/** False when the rest has to wait for another turn of the event loop. */
+function deliverRecords() {
+  while (position < count) {
+    const at = position * WORDS;
+    const word = records[at];
+    const kind = word & 0xff;
+
+    if (kind === EVENT.PIECE) {
+      position++;
+      piece = Buffer.allocUnsafeSlow(records[at + 2]);
+      pieceMemory = piece.buffer;
+      native.fill(piece);
+      continue;
+    }
+    if (kind === EVENT.NOTICE) {
+      position++;
+      notice(records[at + 1], native.takeNotice(records[at + 2]));
+      continue;
+    }
+    if (kind === EVENT.RELEASED) {
+      position++;
+      native.releaseLent(records[at + 2]);
+      continue;
+    }
+    if (opened) {
+      // who awaits something in 'open' or 'connection' gets to add listeners before the first
+      // message, as when bytes arrive one by one
+      opened = false;
+      setImmediate(deliver);
+      return false;
+    }
+
+    position++;
+    const target = targets[records[at + 1] & INDEX_MASK];
+    if (target === undefined) continue;
+    const a = records[at + 2];
+    const b = records[at + 3];
+
+    switch (kind) {
+      case EVENT.TEXT:
+        target._message(view(a, b), false);
+        break;
+      case EVENT.BINARY:
+        target._message(view(a, b), true);
+        break;
+      case EVENT.LARGE_TEXT:
+        target._message(native.takeLarge(a), false);
+        break;
+      case EVENT.LARGE_BINARY:
+        target._message(native.takeLarge(a), true);
+        break;
+      case EVENT.PING:
+        target._ping(view(a, b));
+        break;
+      case EVENT.PONG:
+        target._pong(view(a, b));
+        break;
+      case EVENT.CLOSE:
+        target._closeFrame(word >>> 16, view(a, b));
+        break;
+      case EVENT.WRITTEN:
+        target._written(a);
+        break;
+      case EVENT.CLOSED:
+        closed(records[at + 1], target);
+        break;
+    }
+  }
+  return true;
+}
+
+/** A payload in the current piece. */
+function view(offset, length) {
+  if (length === piece.length) return length === 0 ? EMPTY_BUFFER : piece;
+  if (length === 0) return EMPTY_BUFFER;
+  return new FastBuffer(pieceMemory, offset, length);
+}
+
+function closed(conn, target) {
+  remove(conn);
+  target._closed();
+}
+
+function notice(conn, event) {
+  switch (event.kind) {
+    case 'connection':
+      opened = true;
+    // falls through
+    case 'upgrade':
+    case 'clientError':
+    case 'request':
+    case 'listenerClosed':
+    case 'listenerFailed':
+      listeners.get(event.listener)?._notice(conn, event);
+      break;
+    case 'response':
+      opened = true;
+    // falls through
+    default:
+      targets[conn & INDEX_MASK]?._notice(event);
+  }
+}
+
+/** Events of connection `conn` go to `target`; the process stays alive for it. */
+function add(conn, target) {
+  const index = conn & INDEX_MASK;
+  if (targets[index] === undefined) native.hold();
+  targets[index] = target;
+}
+
+/** `conn` has had its last event. */
+function remove(conn) {
+  targets[conn & INDEX_MASK] = undefined;
+  native.release(conn);
+  native.unhold();
+}
+
+module.exports = { add, listeners };

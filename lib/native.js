@@ -1,0 +1,156 @@
+'use strict';
+
+const { SEND } = require('./constants');
+
+const binding = load();
+
+/** Payloads from this size on are lent to the I/O thread instead of being copied. */
+const LENT_MIN = 64 * 1024;
+
+let onBell = null;
+const environment = new binding.NativeEnvironment(() => onBell());
+const functions = environment.functions();
+
+/** Memory that is lent, by id. */
+const lent = [];
+const freeLent = [];
+
+let live = 0;
+let draining = false;
+let flushPlanned = false;
+let ackTarget = null;
+
+function load() {
+  try {
+    return require('../native.js');
+  } catch (err) {
+    const hint =
+      err.code === 'MODULE_NOT_FOUND' ? ' Build it with `npm run build` (needs Rust).' : '';
+    throw new Error(`hawser: the native addon could not be loaded.${hint}`, { cause: err });
+  }
+}
+
+/** Sends what has been collected to the I/O threads. */
+function flush() {
+  flushPlanned = false;
+  const acked = functions.flush();
+  if (acked > 0) process.nextTick(written, ackTarget, acked);
+}
+
+function written(target, count) {
+  target._written(count);
+}
+
+/** Makes sure that `flush` is called in this tick, or at the end of the batch being delivered. */
+function planFlush() {
+  if (flushPlanned) return;
+  flushPlanned = true;
+  if (!draining) process.nextTick(flush);
+}
+
+/** Marks the delivery of a batch, during which nothing is flushed by tick. */
+function setDraining(on) {
+  draining = on;
+}
+
+/** Whether there is something to flush. */
+function isFlushPlanned() {
+  return flushPlanned;
+}
+
+/** A string; returns its length in bytes. */
+function sendText(conn, flags, data, key) {
+  planFlush();
+  return functions.sendText(conn, flags, data, key);
+}
+
+/** Bytes; large ones are lent: see LENT_MIN. */
+function sendData(conn, flags, data, key) {
+  planFlush();
+  if (data.length < LENT_MIN || (flags & SEND.KEY) !== 0) {
+    functions.sendData(conn, flags, data, key);
+    return;
+  }
+  const id = freeLent.length > 0 ? freeLent.pop() : lent.length;
+  lent[id] = data;
+  functions.sendLent(conn, flags, data, id);
+}
+
+/** Lent memory `id` is no longer read. */
+function releaseLent(id) {
+  lent[id] = undefined;
+  freeLent.push(id);
+}
+
+/** `target._written(n)` is called for sends with the ACK bit that complete at once. */
+function setAckTarget(target) {
+  ackTarget = target;
+}
+
+/** Counts what keeps the process alive: listening servers and connections. */
+function hold() {
+  if (live++ === 0) environment.hold(true);
+}
+
+function unhold() {
+  if (--live === 0) environment.hold(false);
+}
+
+/** The rare calls, each followed by a flush. */
+function command(name) {
+  return (...args) => {
+    planFlush();
+    return environment[name](...args);
+  };
+}
+
+/**
+ * Sets the number of I/O threads of the process, before its first socket.
+ *
+ * @param {{ threads?: number }} options `threads`: 1 to 128; default: cores - 1, at least 1, at
+ *   most 4, or `HAWSER_THREADS`
+ * @throws {Error} when the threads run already
+ */
+function configureRuntime(options) {
+  const threads = options?.threads;
+  if (threads === undefined) return;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 128) {
+    throw new RangeError('configureRuntime: threads must be an integer between 1 and 128');
+  }
+  binding.configureRuntime(threads);
+}
+
+module.exports = {
+  configureRuntime,
+  flush,
+  hold,
+  isFlushPlanned,
+  planFlush,
+  releaseLent,
+  sendData,
+  sendText,
+  setAckTarget,
+  setDraining,
+  setOnBell: (callback) => (onBell = callback),
+  unhold,
+  counters: (segment) => environment.counters(segment),
+  drain: functions.drain,
+  fill: functions.fill,
+  takeLarge: functions.takeLarge,
+  takeNotice: (index) => environment.takeNotice(index),
+  setHooks: (listener, hooks) => environment.setHooks(listener, hooks),
+  close: command('close'),
+  closeListener: command('closeListener'),
+  connect: command('connect'),
+  listen: command('listen'),
+  pause: command('pause'),
+  ping: command('ping'),
+  pong: command('pong'),
+  raw: command('raw'),
+  rawEnd: command('rawEnd'),
+  release: command('release'),
+  respond: command('respond'),
+  setKeepAlive: command('setKeepAlive'),
+  setNoDelay: command('setNoDelay'),
+  terminate: command('terminate')
+};

@@ -1,0 +1,114 @@
+'use strict';
+
+const http = require('http');
+
+const { incomingRequest } = require('./request');
+const NativeSocket = require('./native-socket');
+const native = require('./native');
+
+const RUNNING = 0;
+
+/** Answers a good upgrade request that the application has a say in. */
+function respond(server, conn, event) {
+  const pending = new PendingUpgrade(server, conn, event);
+  const { req } = pending;
+  if (!server.shouldHandle(req)) {
+    pending.refuse(400);
+    return;
+  }
+  const { verifyClient } = server.options;
+  if (!verifyClient) {
+    pending.accept();
+    return;
+  }
+  const info = {
+    origin: req.headers[event.version === 8 ? 'sec-websocket-origin' : 'origin'],
+    secure: false,
+    req
+  };
+  if (verifyClient.length === 2) {
+    verifyClient(info, (verified, code, message, headers) => {
+      if (verified) pending.accept();
+      else pending.refuse(code || 401, message, headers);
+    });
+  } else if (verifyClient(info)) {
+    pending.accept();
+  } else {
+    pending.refuse(401);
+  }
+}
+
+/** An upgrade request that waits for an answer; the first one counts. */
+class PendingUpgrade {
+  #server;
+  #conn;
+  #event;
+  #answered = false;
+  #socket = null;
+  #ws = null;
+
+  constructor(server, conn, event) {
+    this.#server = server;
+    this.#conn = conn;
+    this.#event = event;
+    this.req = incomingRequest(event.request, () => this.#lookAtSocket());
+  }
+
+  accept() {
+    if (this.#answered) return;
+    if (this.#server._state > RUNNING) {
+      this.refuse(503);
+      return;
+    }
+    this.#answered = true;
+    const event = this.#event;
+    const headers = [
+      'HTTP/1.1 101 Switching Protocols',
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      `Sec-WebSocket-Accept: ${event.accept}`
+    ];
+    const protocol = this.#chooseProtocol();
+    if (protocol) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+    this.#server.emit('headers', headers, this.req);
+    const head = Buffer.from(`${headers.concat('\r\n').join('\r\n')}`, 'latin1');
+    native.respond(this.#conn, head, true);
+    this.#server._opened(this.#conn, { peer: event.peer, protocol }, this.req);
+  }
+
+  refuse(code, message, headers) {
+    if (this.#answered) return;
+    this.#answered = true;
+    const head = Buffer.from(refusal(code, message, headers));
+    native.respond(this.#conn, head, false);
+  }
+
+  #chooseProtocol() {
+    const { protocols } = this.#event;
+    if (protocols.length === 0) return undefined;
+    const { handleProtocols } = this.#server.options;
+    return handleProtocols ? handleProtocols(new Set(protocols), this.req) : protocols[0];
+  }
+}
+
+/** A complete response that refuses, in ws's words. */
+function refusal(code, message = http.STATUS_CODES[code], headers = {}) {
+  const fields = {
+    Connection: 'close',
+    'Content-Type': 'text/html',
+    'Content-Length': Buffer.byteLength(message),
+    ...headers
+  };
+  const lines = Object.keys(fields).map((name) => `${name}: ${fields[name]}`);
+  return `HTTP/1.1 ${code} ${http.STATUS_CODES[code]}\r\n${lines.join('\r\n')}\r\n\r\n${message}`;
+}
+
+/** Refuses on a socket, and closes it. */
+function refuse(socket, code, message, flatHeaders) {
+  const headers = {};
+  for (let i = 0; i + 1 < flatHeaders.length; i += 2) headers[flatHeaders[i]] = flatHeaders[i + 1];
+  socket.once('finish', socket.destroy);
+  socket.end(refusal(code, message, headers));
+}
+
+module.exports = { refuse, respond };

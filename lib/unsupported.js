@@ -1,0 +1,24 @@
+'use strict';
+
+/** An error for what hawser does not have yet; the README lists it. */
+function notSupported(what) {
+  const error = new Error(`${what} is not supported yet by hawser (see README.md)`);
+  error.code = 'ERR_HAWSER_NOT_SUPPORTED';
+  return error;
+}
+
+function thrower(what) {
+  return function () {
+    throw notSupported(what);
+  };
+}
+
+module.exports = {
+  notSupported,
+  createWebSocketStream: thrower('createWebSocketStream()'),
+  Receiver: thrower('Receiver'),
+  Sender: thrower('Sender'),
+  PerMessageDeflate: thrower('PerMessageDeflate'),
+  extension: { parse: thrower('extension.parse()'), format: thrower('extension.format()') },
+  subprotocol: { parse: thrower('subprotocol.parse()') }
+};

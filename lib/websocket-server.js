@@ -1,0 +1,239 @@
+'use strict';
+
+const EventEmitter = require('events');
+const http = require('http');
+
+const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD, HOOKS } = require('./constants');
+const { notSupported } = require('./unsupported');
+const { incomingRequest } = require('./request');
+const { refuse, respond } = require('./server-handshake');
+const NativeListener = require('./listener');
+const NativeSocket = require('./native-socket');
+const WebSocket = require('./websocket');
+
+const RUNNING = 0;
+const CLOSING = 1;
+const CLOSED = 2;
+
+/** Events whose listeners make the I/O threads ask JavaScript. */
+const HOOK_EVENTS = ['headers', 'wsClientError', 'request'];
+
+/** A WebSocket server with the API of ws; see index.d.ts. */
+class WebSocketServer extends EventEmitter {
+  #shouldHandle;
+  #http = null;
+  #listener;
+
+  /**
+   * @param {object} options
+   * @param {Function} [callback] a listener for 'listening'
+   */
+  constructor(options, callback) {
+    super();
+
+    options = {
+      allowSynchronousEvents: true,
+      autoPong: true,
+      backlog: null,
+      clientTracking: true,
+      closeTimeout: CLOSE_TIMEOUT,
+      handleProtocols: null,
+      handshakeTimeout: 60000,
+      host: null,
+      maxFragments: 16 * 1024,
+      maxPayload: DEFAULT_MAX_PAYLOAD,
+      maxPendingAutoPongs: 60,
+      noServer: false,
+      path: null,
+      perMessageDeflate: false,
+      port: null,
+      server: null,
+      skipUTF8Validation: false,
+      verifyClient: null,
+      WebSocket,
+      ...options
+    };
+    const hasPort = options.port !== null && options.port !== undefined;
+    if ([hasPort, Boolean(options.server), Boolean(options.noServer)].filter(Boolean).length !== 1) {
+      throw new TypeError(
+        'One and only one of the "port", "server", or "noServer" options must be specified'
+      );
+    }
+    if (options.server) throw notSupported('The option "server"');
+    if (options.noServer) throw notSupported('The option "noServer"');
+    if (options.perMessageDeflate) throw notSupported('The option "perMessageDeflate"');
+
+    this.options = options;
+    this._state = RUNNING;
+    if (options.clientTracking) this.clients = new Set();
+    this.#listener = new NativeListener(this, callback);
+  }
+
+  /** Whether a request is for this server; may be overridden. */
+  get shouldHandle() {
+    return this.#shouldHandle ?? shouldHandle;
+  }
+
+  set shouldHandle(judge) {
+    this.#shouldHandle = judge;
+    this.#updateHooks();
+  }
+
+  /** The address that the server listens on, as `net.Server.address()` has it. */
+  address() {
+    return this.#listener.address();
+  }
+
+  /**
+   * Stops listening. Clients stay: 'close' follows when the last one is gone.
+   *
+   * @param {Function} [cb] a listener for 'close'; gets an Error if the server was closed already
+   */
+  close(cb) {
+    if (this._state === CLOSED) {
+      if (cb) this.once('close', () => cb(new Error('The server is not running')));
+      process.nextTick(emitClose, this);
+      return;
+    }
+    if (cb) this.once('close', cb);
+    if (this._state === CLOSING) return;
+    this._state = CLOSING;
+    this.#listener.close();
+  }
+
+  handleUpgrade() {
+    throw notSupported('handleUpgrade()');
+  }
+
+  on(name, listener) {
+    super.on(name, listener);
+    return this.#hooked(name);
+  }
+
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  prependListener(name, listener) {
+    super.prependListener(name, listener);
+    return this.#hooked(name);
+  }
+
+  removeListener(name, listener) {
+    super.removeListener(name, listener);
+    return this.#hooked(name);
+  }
+
+  off(name, listener) {
+    return this.removeListener(name, listener);
+  }
+
+  removeAllListeners(...args) {
+    super.removeAllListeners(...args);
+    this.#updateHooks();
+    return this;
+  }
+
+  /** What the I/O threads have to ask about; see src/driver/listener.rs. */
+  _hooks() {
+    const { verifyClient, handleProtocols } = this.options;
+    let hooks = 0;
+    if (
+      verifyClient ||
+      handleProtocols ||
+      this.shouldHandle !== shouldHandle ||
+      this.listenerCount('headers') > 0
+    ) {
+      hooks |= HOOKS.UPGRADE;
+    }
+    if (this.listenerCount('wsClientError') > 0) hooks |= HOOKS.CLIENT_ERROR;
+    if (this.listenerCount('request') > 0) hooks |= HOOKS.REQUEST;
+    return hooks;
+  }
+
+  #hooked(name) {
+    if (HOOK_EVENTS.includes(name)) this.#updateHooks();
+    return this;
+  }
+
+  #updateHooks() {
+    this.#listener?.setHooks(this._hooks());
+  }
+
+  // ---- the native side's calls; see lib/events.js ----
+
+  _notice(conn, event) {
+    switch (event.kind) {
+      case 'connection':
+        this._opened(conn, event);
+        break;
+      case 'upgrade':
+        respond(this, conn, event);
+        break;
+      case 'clientError':
+        this.#clientError(conn, event);
+        break;
+      case 'request':
+        this.#request(conn, event);
+        break;
+      case 'listenerFailed':
+        this.#listener.failed(event.error);
+        break;
+      case 'listenerClosed':
+        this.#listener.closed();
+        emitClose(this);
+        break;
+    }
+  }
+
+  /** Connection `conn` is a WebSocket now. */
+  _opened(conn, event, req) {
+    const ws = new this.options.WebSocket(null, undefined, this.options);
+    ws._open(conn, event.peer, event.protocol, this.options);
+    ws._server = this;
+    if (this.clients) this.clients.add(ws);
+    req ??= incomingRequest(event.request, () => ws._socket);
+    this.emit('connection', ws, req);
+  }
+
+  /** `ws` is gone. */
+  _forget(ws) {
+    if (this.clients) this.clients.delete(ws);
+  }
+
+  #clientError(conn, event) {
+    const socket = new NativeSocket(conn, event.peer, null);
+    const req = incomingRequest(event.request, () => socket);
+    const error = new Error(event.error.message);
+    Error.captureStackTrace(error, WebSocketServer);
+    if (!this.emit('wsClientError', error, socket, req)) {
+      refuse(socket, event.status, event.error.message, event.headers);
+    }
+  }
+
+  /** A plain HTTP request: Node's own HTTP server reads it and writes the answer. */
+  #request(conn, event) {
+    if (this.#http === null) {
+      this.#http = http.createServer((req, res) => {
+        // one request a connection: the next one might ask for an upgrade
+        res.shouldKeepAlive = false;
+        if (!this.emit('request', req, res)) res.writeHead(426).end(http.STATUS_CODES[426]);
+      });
+    }
+    this.#http.emit('connection', new NativeSocket(conn, event.peer, null));
+  }
+}
+
+/** @this {WebSocketServer} */
+function shouldHandle(req) {
+  if (!this.options.path) return true;
+  const query = req.url.indexOf('?');
+  return (query === -1 ? req.url : req.url.slice(0, query)) === this.options.path;
+}
+
+function emitClose(server) {
+  server._state = CLOSED;
+  server.emit('close');
+}
+
+module.exports = WebSocketServer;

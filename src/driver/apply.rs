@@ -1,0 +1,131 @@
+//! What commands do to a connection.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::command::{Command, Range, SendFlags, SocketSetting};
+use super::connection::{Connection, Stage};
+use super::link::State;
+use super::mask_keys::mask_key;
+use crate::proto::connection::SendPayload;
+use crate::proto::frame::{MAX_HEADER_LEN, Opcode, encode_header};
+
+impl Connection {
+    pub(super) fn apply(self: &Rc<Self>, command: Command, data: &[u8]) {
+        match command {
+            Command::Send { flags, range, key, .. } => self.frame(flags, range.len as usize, |s| {
+                let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
+                let payload = SendPayload::Copied(range.of(data));
+                let mask = self.key_for(flags, key);
+                s.proto.send_message(binary, fin, payload, mask);
+            }),
+            Command::SendShared { flags, bytes, key, .. } => self.frame(flags, bytes.len(), |s| {
+                let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
+                let mask = self.key_for(flags, key);
+                s.proto.send_message(binary, fin, SendPayload::Shared(*bytes), mask);
+            }),
+            Command::Ping { flags, range, key, .. } => self.frame(flags, range.len as usize, |s| {
+                s.proto.send_ping(range.of(data), self.key_for(flags, key));
+            }),
+            Command::Pong { flags, range, key, .. } => self.frame(flags, range.len as usize, |s| {
+                s.proto.send_pong(range.of(data), self.key_for(flags, key));
+            }),
+            Command::Close { code, range, flags, key, .. } => {
+                let len = if code == 0 { 0 } else { 2 + range.len as usize };
+                self.frame(flags, len, |s| {
+                    let code = (code != 0).then_some(code);
+                    let mask = self.key_for(flags, key);
+                    s.proto.send_close(code, range.of(data), mask, Instant::now());
+                });
+            }
+            Command::Flush { .. } => self.touch(),
+            Command::Pause { on, .. } => {
+                self.paused.set(on);
+                self.wake();
+            }
+            Command::Respond { range, upgrade, .. } => self.respond(range.of(data), upgrade),
+            Command::Raw { flags, range, .. } => self.raw(flags, range, data),
+            Command::RawEnd { .. } => {
+                self.io().end_wanted = true;
+                self.touch();
+                self.wake();
+            }
+            Command::Configure { setting, .. } => self.configure(setting),
+            Command::Terminate { .. }
+            | Command::Release { .. }
+            | Command::Connect { .. }
+            | Command::Listen { .. }
+            | Command::CloseListener { .. } => {}
+        }
+    }
+
+    /// Queues a frame with a payload of `len` bytes through `enqueue`.
+    fn frame(self: &Rc<Self>, flags: SendFlags, len: usize, enqueue: impl FnOnce(&mut State)) {
+        {
+            let mut state = self.link.lock();
+            enqueue(&mut state);
+            state.applied(frame_len(len, flags));
+            if flags.has(SendFlags::ACK) {
+                state.acknowledge_later();
+            }
+        }
+        self.touch();
+    }
+
+    fn raw(self: &Rc<Self>, flags: SendFlags, range: Range, data: &[u8]) {
+        {
+            let mut state = self.link.lock();
+            state.proto.transmit().push_raw(range.of(data));
+            state.applied(range.len as usize);
+            if flags.has(SendFlags::ACK) {
+                state.acknowledge_later();
+            }
+        }
+        self.touch();
+    }
+
+    /// Answers the upgrade request that JavaScript was asked about.
+    fn respond(self: &Rc<Self>, response: &[u8], upgrade: bool) {
+        let mut io = self.io();
+        if !matches!(io.stage, Stage::Deciding) {
+            return;
+        }
+        self.link.lock().proto.transmit().push_raw(response);
+        if upgrade {
+            self.open(&mut io);
+        } else {
+            self.refuse(&mut io);
+        }
+        drop(io);
+        self.touch();
+        self.wake();
+    }
+
+    fn configure(&self, setting: SocketSetting) {
+        let io = self.io();
+        let Some(transport) = &io.transport else { return };
+        // as in Node, a socket that is going away makes this do nothing
+        let _ = match setting {
+            SocketSetting::NoDelay(on) => transport.set_no_delay(on),
+            SocketSetting::KeepAlive { on, idle } => transport.set_keep_alive(on, idle),
+        };
+    }
+
+    /// Has the batch's end write what is queued.
+    fn touch(self: &Rc<Self>) {
+        if !self.dirty.replace(true) {
+            self.env.mark_dirty(self.clone());
+        }
+    }
+
+    fn key_for(&self, flags: SendFlags, key: u32) -> Option<[u8; 4]> {
+        mask_key(flags, key, || self.env.context.keys.borrow_mut().next())
+    }
+}
+
+/// The length of a frame, as JavaScript has counted it.
+fn frame_len(payload: usize, flags: SendFlags) -> usize {
+    let mask = flags.has(SendFlags::MASK).then_some([0; 4]);
+    let mut header = [0; MAX_HEADER_LEN];
+    payload + encode_header(&mut header, true, false, Opcode::Binary, payload as u64, mask)
+}

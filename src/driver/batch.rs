@@ -1,0 +1,207 @@
+//! What one turn of an I/O thread has to tell one JavaScript environment.
+//!
+//! Events are small fixed records in the order they happened. Small payloads lie one after the
+//! other in `arena`, cut into pieces that JavaScript copies out one by one, so that a message which
+//! the application keeps pins no more than its piece. Large payloads keep the allocation they were
+//! received into.
+
+use super::notice::Notice;
+
+/// A payload up to this size is copied into the arena; a larger one keeps its own memory, which
+/// becomes the Buffer. A finalizer and a collection cost more than a copy below this.
+pub const LARGE_PAYLOAD: usize = 32 * 1024;
+
+/// Where a piece ends: the most that one kept small message can pin.
+pub const PIECE_SIZE: usize = 32 * 1024;
+
+/// A batch with this much in it is published at once, before the turn is over.
+const FULL_BYTES: usize = 1024 * 1024;
+const FULL_RECORDS: usize = 4096;
+
+/// Memory kept by a recycled batch.
+const KEEP_ARENA: usize = 256 * 1024;
+
+/// The kinds of [`Record`]; lib/events.js has the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// A new piece of `a` bytes: copy it out before the next records.
+    Piece = 0,
+    /// A message of `b` bytes at offset `a` of the current piece.
+    Text = 1,
+    Binary = 2,
+    /// A message of `b` bytes with memory of its own, number `a` of the batch.
+    LargeText = 3,
+    LargeBinary = 4,
+    /// Control frames: `b` bytes at offset `a` of the current piece.
+    Ping = 5,
+    Pong = 6,
+    /// As above; the close code is in the upper 16 bits of the kind word (0 = none).
+    Close = 7,
+    /// `a` more sends that asked for it have been handed to the operating system.
+    Written = 8,
+    /// The transport is gone: the last event of a connection.
+    Closed = 9,
+    /// Number `a` of the batch's notices.
+    Notice = 10,
+    /// JavaScript memory number `a`, lent to a send, is no longer used.
+    Released = 11,
+}
+
+/// One event: its kind, the connection, and two words that the kind explains.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Record {
+    pub kind: u32,
+    pub conn: u32,
+    pub a: u32,
+    pub b: u32,
+}
+
+/// See the module documentation.
+#[derive(Default)]
+pub struct Batch {
+    pub records: Vec<Record>,
+    pub arena: Vec<u8>,
+    pub large: Vec<Option<Vec<u8>>>,
+    pub notices: Vec<Option<Notice>>,
+    /// The I/O thread that wrote it and its place in that thread's sequence.
+    pub thread: usize,
+    pub seq: u64,
+    /// Index of the record of the piece being filled and where in the arena it starts.
+    piece: Option<(usize, usize)>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.arena.len() >= FULL_BYTES || self.records.len() >= FULL_RECORDS
+    }
+
+    pub fn push(&mut self, kind: Kind, conn: u32, a: u32, b: u32) {
+        self.records.push(Record { kind: kind as u32, conn, a, b });
+    }
+
+    /// A message whose payload is borrowed, or small.
+    pub fn push_message(&mut self, conn: u32, binary: bool, data: &[u8]) {
+        if data.len() > LARGE_PAYLOAD {
+            return self.push_large(conn, binary, data.to_vec());
+        }
+        let kind = if binary { Kind::Binary } else { Kind::Text };
+        let offset = self.copy(data);
+        self.push(kind, conn, offset, data.len() as u32);
+    }
+
+    /// A message that owns its payload.
+    pub fn push_owned_message(&mut self, conn: u32, binary: bool, data: Vec<u8>) {
+        if data.len() > LARGE_PAYLOAD {
+            self.push_large(conn, binary, data);
+        } else {
+            self.push_message(conn, binary, &data);
+        }
+    }
+
+    pub fn push_control(&mut self, kind: Kind, conn: u32, data: &[u8]) {
+        let offset = self.copy(data);
+        self.push(kind, conn, offset, data.len() as u32);
+    }
+
+    pub fn push_close(&mut self, conn: u32, code: Option<u16>, reason: &[u8]) {
+        let a = self.copy(reason);
+        let kind = Kind::Close as u32 | u32::from(code.unwrap_or(0)) << 16;
+        self.records.push(Record { kind, conn, a, b: reason.len() as u32 });
+    }
+
+    pub fn push_notice(&mut self, conn: u32, notice: Notice) {
+        let index = self.notices.len() as u32;
+        self.notices.push(Some(notice));
+        self.push(Kind::Notice, conn, index, 0);
+    }
+
+    /// Empties the batch for reuse, without keeping more memory than a usual turn needs.
+    pub fn recycle(mut self) -> Self {
+        self.records.clear();
+        self.arena.clear();
+        self.arena.shrink_to(KEEP_ARENA);
+        self.large.clear();
+        self.notices.clear();
+        self.piece = None;
+        self
+    }
+
+    fn push_large(&mut self, conn: u32, binary: bool, data: Vec<u8>) {
+        let kind = if binary { Kind::LargeBinary } else { Kind::LargeText };
+        let index = self.large.len() as u32;
+        self.push(kind, conn, index, data.len() as u32);
+        self.large.push(Some(data));
+    }
+
+    /// Appends to the current piece, or to a new one when it is full; returns the offset in it.
+    fn copy(&mut self, data: &[u8]) -> u32 {
+        if data.is_empty() {
+            return 0;
+        }
+        let (record, start) = match self.piece {
+            Some((record, start)) if self.arena.len() - start + data.len() <= PIECE_SIZE => {
+                (record, start)
+            }
+            _ => {
+                let piece = (self.records.len(), self.arena.len());
+                self.push(Kind::Piece, 0, 0, 0);
+                self.piece = Some(piece);
+                piece
+            }
+        };
+        let offset = self.arena.len() - start;
+        self.arena.extend_from_slice(data);
+        self.records[record].a = (self.arena.len() - start) as u32;
+        offset as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_arena_and_never_split_a_payload() {
+        let mut batch = Batch::default();
+        let payload = vec![7; 5000];
+        for _ in 0..20 {
+            batch.push_message(1, true, &payload);
+        }
+        let pieces: Vec<u32> =
+            batch.records.iter().filter(|r| r.kind == Kind::Piece as u32).map(|r| r.a).collect();
+        assert_eq!(pieces.iter().sum::<u32>() as usize, batch.arena.len());
+        assert_eq!(pieces, [30_000, 30_000, 30_000, 10_000]);
+        let mut size = 0;
+        for record in &batch.records {
+            match record.kind {
+                k if k == Kind::Piece as u32 => size = record.a,
+                _ => assert!(record.a + record.b <= size),
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_payload_keeps_its_memory() {
+        let mut batch = Batch::default();
+        let data = vec![1; LARGE_PAYLOAD + 1];
+        let at = data.as_ptr();
+        batch.push_owned_message(3, false, data);
+        assert_eq!(batch.large[0].as_ref().unwrap().as_ptr(), at);
+        assert!(batch.arena.is_empty());
+    }
+
+    #[test]
+    fn an_empty_payload_needs_no_piece() {
+        let mut batch = Batch::default();
+        batch.push_message(1, false, b"");
+        batch.push_close(1, Some(1000), b"");
+        assert_eq!(batch.records.len(), 2);
+        assert_eq!(batch.records[1].kind, Kind::Close as u32 | 1000 << 16);
+    }
+}

@@ -1,0 +1,577 @@
+//! One connection: the task that receives, and the write half that commands feed.
+//!
+//! ```text
+//!  server:  RequestHead ──┬───────────────► Open ──► gone
+//!               │         └► Deciding ──►    ▲
+//!               └► Refused ◄────┘            │
+//!  client:  (dial) ──► ResponseHead ─────────┘        Raw: bytes without frames
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use super::batch::Kind;
+use super::command::{ConnectionOptions, Dial};
+use super::link::{Link, State};
+use super::listener::Listener;
+use super::local::LocalEnvironment;
+use super::notice::{Notice, ResponseError};
+use crate::proto::Role;
+use crate::proto::connection::{Connection as Protocol, ConnectionConfig};
+use crate::proto::error::ProtocolError;
+use crate::proto::handshake::HeadScan;
+use crate::proto::receiver::{Event, Payload, ReceiverConfig};
+use crate::transport::Transport;
+
+/// Read but not yet delivered to JavaScript: beyond this a connection's socket is not read.
+const CREDIT_BYTES: usize = 256 * 1024;
+const CREDIT_MESSAGES: usize = 4096;
+
+/// Reads of one connection before the others get their turn.
+const READS_PER_TURN: usize = 8;
+
+/// How long a refused peer may take to read the refusal.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub struct Connection {
+    id: u32,
+    pub(super) env: Rc<LocalEnvironment>,
+    pub(super) listener: Option<Arc<Listener>>,
+    pub(super) link: Arc<Link>,
+    pub(super) auto_pong: bool,
+    io: RefCell<Io>,
+    waker: RefCell<Option<Waker>>,
+    /// JavaScript knows of it and is to be told of its end.
+    pub(super) announced: Cell<bool>,
+    pub(super) paused: Cell<bool>,
+    pub(super) dirty: Cell<bool>,
+}
+
+/// What only the owning thread touches.
+pub(super) struct Io {
+    pub transport: Option<Transport>,
+    pub stage: Stage,
+    /// Received but not consumed: an unfinished head, or frames that wait for credit.
+    pub pending: Vec<u8>,
+    /// How far an unfinished head has been looked at.
+    pub scan: HeadScan,
+    /// When the current stage has taken too long.
+    pub deadline: Option<Instant>,
+    timer: Option<Pin<Box<tokio::time::Sleep>>>,
+    credit: Credit,
+    starved: bool,
+    /// The peer has ended its half.
+    eof: bool,
+    /// Our half is to end when everything is written; and has ended.
+    pub end_wanted: bool,
+    shut: bool,
+    /// Nothing can be saved: destroy at the end of this turn.
+    doomed: bool,
+}
+
+pub(super) enum Stage {
+    RequestHead,
+    Deciding,
+    Refused,
+    ResponseHead(Box<Dial>),
+    Open,
+    Raw,
+}
+
+/// What of this connection is on its way to JavaScript.
+#[derive(Default)]
+struct Credit {
+    bytes: usize,
+    messages: usize,
+    seq: u64,
+}
+
+impl Connection {
+    /// A server's connection, from its first byte on.
+    pub fn accept(
+        env: Rc<LocalEnvironment>,
+        id: u32,
+        listener: Arc<Listener>,
+        transport: Transport,
+    ) {
+        let deadline = Instant::now() + listener.handshake_timeout;
+        let options = listener.options.clone();
+        let conn = Self::new(env, id, Role::Server, &options, Some(listener));
+        conn.start(transport, Stage::RequestHead, Some(deadline), false);
+    }
+
+    /// A client's connection, whose request is written first.
+    pub fn dialled(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>, transport: Transport) {
+        let conn = Self::new(env, id, Role::Client, &dial.options, None);
+        conn.link.lock().proto.transmit().push_raw(&dial.request);
+        conn.start(transport, Stage::ResponseHead(dial), None, true);
+    }
+
+    fn new(
+        env: Rc<LocalEnvironment>,
+        id: u32,
+        role: Role,
+        options: &ConnectionOptions,
+        listener: Option<Arc<Listener>>,
+    ) -> Rc<Self> {
+        let protocol = Protocol::new(ConnectionConfig {
+            receiver: ReceiverConfig {
+                role,
+                max_payload: options.max_payload,
+                max_frame_size: options.max_frame_size,
+                max_fragments: options.max_fragments,
+                skip_utf8_validation: options.skip_utf8_validation,
+            },
+            close_timeout: options.close_timeout,
+            max_pending_pongs: options.max_pending_pongs,
+        });
+        let link = Link::new(protocol, env.shared.counter(id));
+        Rc::new(Self {
+            id,
+            env,
+            listener,
+            link,
+            auto_pong: options.auto_pong,
+            io: RefCell::new(Io {
+                transport: None,
+                stage: Stage::Deciding,
+                pending: Vec::new(),
+                scan: HeadScan::default(),
+                deadline: None,
+                timer: None,
+                credit: Credit::default(),
+                starved: false,
+                eof: false,
+                end_wanted: false,
+                shut: false,
+                doomed: false,
+            }),
+            waker: RefCell::new(None),
+            announced: Cell::new(false),
+            paused: Cell::new(false),
+            dirty: Cell::new(false),
+        })
+    }
+
+    fn start(
+        self: Rc<Self>,
+        transport: Transport,
+        stage: Stage,
+        deadline: Option<Instant>,
+        announced: bool,
+    ) {
+        {
+            let mut io = self.io.borrow_mut();
+            io.transport = Some(transport);
+            io.stage = stage;
+            io.deadline = deadline;
+        }
+        self.announced.set(announced);
+        self.env.insert(self.clone());
+        tokio::task::spawn_local(Driver(self));
+    }
+
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(super) fn io(&self) -> std::cell::RefMut<'_, Io> {
+        self.io.borrow_mut()
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Has `listener`'s peer said nothing at all yet?
+    pub fn is_idle_handshake_of(&self, listener: &Arc<Listener>) -> bool {
+        let io = self.io.borrow();
+        matches!(io.stage, Stage::RequestHead)
+            && io.pending.is_empty()
+            && self.listener.as_ref().is_some_and(|own| Arc::ptr_eq(own, listener))
+    }
+
+    /// From here on the bytes are frames.
+    pub(super) fn open(&self, io: &mut Io) {
+        io.stage = Stage::Open;
+        io.deadline = None;
+        #[cfg(unix)]
+        {
+            self.link.lock().direct = io.transport.as_ref().map(Transport::raw_fd);
+        }
+        self.env.shared.set_link(self.id, Some(self.link.clone()));
+    }
+
+    /// From here on nothing is read; what is queued goes out, and then the connection ends.
+    pub(super) fn refuse(&self, io: &mut Io) {
+        io.stage = Stage::Refused;
+        io.deadline = Some(Instant::now() + LINGER);
+        io.end_wanted = true;
+        io.pending = Vec::new();
+    }
+
+    fn drive(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.waker.borrow().as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *self.waker.borrow_mut() = Some(cx.waker().clone());
+        }
+        let mut io = self.io.borrow_mut();
+        if io.transport.is_none() {
+            return Poll::Ready(());
+        }
+        self.receive(&mut io, cx);
+        self.send(&mut io, cx);
+        self.check_time(&mut io, cx);
+        if io.doomed || (io.eof && io.shut) {
+            drop(io);
+            self.destroy();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    // ---- receiving ----
+
+    fn receive(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) {
+        let mut reads = 0;
+        while self.may_receive(io) {
+            if !io.pending.is_empty() && !is_head(&io.stage) {
+                let mut pending = std::mem::take(&mut io.pending);
+                self.consume(io, &mut pending);
+                continue;
+            }
+            if reads == READS_PER_TURN {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            reads += 1;
+            match self.receive_once(io, cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => self.end_of_stream(io),
+                Poll::Ready(Err(error)) => self.receive_failed(io, error),
+                Poll::Pending => break,
+            }
+        }
+    }
+
+    fn may_receive(&self, io: &Io) -> bool {
+        if io.eof || io.doomed {
+            return false;
+        }
+        match io.stage {
+            Stage::Deciding => false,
+            Stage::RequestHead | Stage::ResponseHead(_) | Stage::Refused => true,
+            Stage::Raw => !self.paused.get() && !io.starved,
+            Stage::Open => {
+                // after a close frame or an error nothing is delivered any more: only the end of
+                // the stream is of interest, and no pause holds that up
+                (!self.paused.get() && !io.starved) || {
+                    let state = self.link.lock();
+                    state.proto.is_close_received() || state.proto.is_failed()
+                }
+            }
+        }
+    }
+
+    /// One read; false at the end of the stream.
+    fn receive_once(
+        self: &Rc<Self>,
+        io: &mut Io,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        if matches!(io.stage, Stage::Open) {
+            let mut state = self.link.lock();
+            let state = &mut *state;
+            if let (Some(room), Some(transport)) = (state.proto.payload_room(), &mut io.transport) {
+                let count = ready!(transport.poll_receive(cx, room))?.len();
+                if count == 0 {
+                    return Poll::Ready(Ok(false));
+                }
+                // SAFETY: the transport has filled the first `count` bytes of the room.
+                match unsafe { state.proto.payload_received(count) } {
+                    Ok(Some(event)) => self.deliver(io, state, event),
+                    Ok(None) => {}
+                    Err(error) => self.protocol_error(io, error),
+                }
+                return Poll::Ready(Ok(true));
+            }
+        }
+        let Some(mut transport) = io.transport.take() else { return Poll::Ready(Ok(false)) };
+        let mut scratch = self.env.context.scratch.borrow_mut();
+        let received = transport.poll_receive(cx, &mut scratch);
+        io.transport = Some(transport);
+        let chunk = ready!(received)?;
+        if chunk.is_empty() {
+            return Poll::Ready(Ok(false));
+        }
+        self.consume(io, chunk);
+        Poll::Ready(Ok(true))
+    }
+
+    fn consume(self: &Rc<Self>, io: &mut Io, chunk: &mut [u8]) {
+        match io.stage {
+            Stage::Open => self.consume_frames(io, chunk),
+            Stage::Raw => {
+                self.spend_credit(io, chunk.len());
+                self.env.notify(self.id, Notice::RawData(chunk.to_vec()));
+            }
+            Stage::Refused => {}
+            Stage::RequestHead | Stage::Deciding => {
+                io.pending.extend_from_slice(chunk);
+                self.request_head(io);
+            }
+            Stage::ResponseHead(_) => {
+                io.pending.extend_from_slice(chunk);
+                self.response_head(io);
+            }
+        }
+    }
+
+    fn consume_frames(self: &Rc<Self>, io: &mut Io, chunk: &mut [u8]) {
+        let mut state = self.link.lock();
+        let mut input = chunk;
+        while !io.doomed {
+            match state.proto.receive_data(&mut input) {
+                Ok(None) => return,
+                Ok(Some(event)) => self.deliver(io, &mut state, event),
+                Err(error) => self.protocol_error(io, error),
+            }
+            if io.starved && !input.is_empty() {
+                io.pending.extend_from_slice(input);
+                return;
+            }
+        }
+    }
+
+    fn deliver(self: &Rc<Self>, io: &mut Io, state: &mut State, event: Event<'_>) {
+        match event {
+            Event::Message { binary, data } => {
+                self.spend_credit(io, data.len());
+                self.env.event(|batch| match data {
+                    Payload::Borrowed(data) => batch.push_message(self.id, binary, data),
+                    Payload::Owned(data) => batch.push_owned_message(self.id, binary, data),
+                });
+            }
+            Event::Ping(data) => {
+                // the pong goes first: 5.5.3, "as soon as is practical"
+                if self.auto_pong {
+                    let key = self.mask_key(state);
+                    if state.proto.send_auto_pong(&data, key).is_err() {
+                        io.doomed = true;
+                        return;
+                    }
+                }
+                self.spend_credit(io, data.len());
+                self.env.event(|batch| batch.push_control(Kind::Ping, self.id, &data));
+            }
+            Event::Pong(data) => {
+                self.spend_credit(io, data.len());
+                self.env.event(|batch| batch.push_control(Kind::Pong, self.id, &data));
+            }
+            Event::Close { code, reason } => {
+                self.env.event(|batch| batch.push_close(self.id, code, &reason));
+            }
+        }
+    }
+
+    /// JavaScript answers with the close frame, after everything that it sends before it hears.
+    fn protocol_error(&self, io: &mut Io, error: ProtocolError) {
+        if error == ProtocolError::TooManyPendingPongs {
+            io.doomed = true;
+        } else {
+            self.env.notify(self.id, Notice::Failed(error));
+        }
+    }
+
+    fn end_of_stream(&self, io: &mut Io) {
+        io.eof = true;
+        match io.stage {
+            Stage::Open => self.link.lock().proto.receive_eof(),
+            Stage::Raw => self.env.notify(self.id, Notice::RawEnd),
+            Stage::ResponseHead(_) => {
+                self.env.notify(self.id, Notice::ResponseFailed(ResponseError::HangUp));
+                io.doomed = true;
+            }
+            Stage::RequestHead | Stage::Deciding => io.doomed = true,
+            Stage::Refused => {}
+        }
+    }
+
+    fn receive_failed(&self, io: &mut Io, error: io::Error) {
+        if let Stage::ResponseHead(_) = io.stage {
+            self.env.notify(self.id, Notice::ResponseFailed(ResponseError::Io(error)));
+        }
+        io.doomed = true;
+    }
+
+    // ---- credit ----
+
+    fn spend_credit(self: &Rc<Self>, io: &mut Io, bytes: usize) {
+        let credit = &mut io.credit;
+        if self.env.drained() >= credit.seq {
+            *credit = Credit::default();
+        }
+        credit.seq = self.env.seq();
+        credit.bytes += bytes;
+        credit.messages += 1;
+        let spent = credit.bytes >= CREDIT_BYTES || credit.messages >= CREDIT_MESSAGES;
+        if spent && !io.starved {
+            io.starved = true;
+            self.env.starve(self.clone());
+        }
+    }
+
+    /// Reads on if JavaScript has had everything; false if it has not.
+    pub fn refill_credit(&self) -> bool {
+        let mut io = self.io.borrow_mut();
+        if self.env.drained() < io.credit.seq {
+            return io.transport.is_none();
+        }
+        io.credit = Credit::default();
+        io.starved = false;
+        drop(io);
+        self.wake();
+        true
+    }
+
+    // ---- sending ----
+
+    fn send(&self, io: &mut Io, cx: &mut Context<'_>) {
+        let Some(transport) = &mut io.transport else { return };
+        let mut state = self.link.lock();
+        if !state.write_failed {
+            // the error shows when reading; until then what the peer has sent is still delivered
+            let sent = transport.poll_send(cx, state.proto.transmit());
+            state.write_failed = matches!(sent, Poll::Ready(Err(_)));
+        }
+        if state.write_failed {
+            state.proto.transmit().clear();
+        }
+        let acked = state.progress();
+        if acked > 0 {
+            self.env.event(|batch| batch.push(Kind::Written, self.id, acked, 0));
+        }
+        let ended = match io.stage {
+            Stage::Open => state.proto.should_shutdown(),
+            _ => io.end_wanted && state.proto.transmit().is_empty(),
+        };
+        if ended && !io.shut {
+            io.shut = true;
+            state.proto.set_shutdown_done();
+            // fails when the peer has reset the connection, which reading reports
+            let _ = transport.shutdown();
+        }
+    }
+
+    /// Writes what commands have queued, outside of the task's own turn.
+    pub fn write_out(&self) {
+        self.dirty.set(false);
+        let waker = self.waker.borrow().clone();
+        // without a waker the task has not run yet, and will write when it does
+        let Some(waker) = waker else { return };
+        let mut io = self.io.borrow_mut();
+        self.send(&mut io, &mut Context::from_waker(&waker));
+        let timed = io.deadline.is_some() || self.link.lock().proto.poll_timeout().is_some();
+        if timed || io.doomed || (io.eof && io.shut) {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn mask_key(&self, state: &State) -> Option<[u8; 4]> {
+        (state.proto.role() == Role::Client).then(|| self.env.context.keys.borrow_mut().next())
+    }
+
+    // ---- time ----
+
+    /// One timer for all purposes, re-armed only when it fires too early.
+    fn check_time(&self, io: &mut Io, cx: &mut Context<'_>) {
+        let closing = self.link.lock().proto.poll_timeout();
+        let due = match (io.deadline, closing) {
+            (Some(a), Some(b)) => a.min(b),
+            (Some(a), None) | (None, Some(a)) => a,
+            (None, None) => {
+                io.timer = None;
+                return;
+            }
+        };
+        loop {
+            let timer = io.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
+            if timer.deadline().into_std() > due {
+                timer.as_mut().reset(due.into());
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            io.timer = None;
+            let now = Instant::now();
+            if now >= due {
+                return self.timed_out(io, cx, now);
+            }
+        }
+    }
+
+    fn timed_out(&self, io: &mut Io, cx: &mut Context<'_>, now: Instant) {
+        match io.stage {
+            Stage::RequestHead => {
+                self.refuse_late(io);
+                cx.waker().wake_by_ref();
+            }
+            Stage::Open => io.doomed |= self.link.lock().proto.handle_timeout(now),
+            _ => io.doomed = true,
+        }
+    }
+
+    // ---- the end ----
+
+    /// Closes the transport, whatever is under way, and says so.
+    pub fn destroy(&self) {
+        let mut io = self.io.borrow_mut();
+        let Some(transport) = io.transport.take() else { return };
+        {
+            let mut state = self.link.lock();
+            #[cfg(unix)]
+            {
+                state.direct = None;
+            }
+            state.proto.transmit().clear();
+            state.progress();
+        }
+        drop(transport);
+        io.pending = Vec::new();
+        io.timer = None;
+        drop(io);
+        self.env.shared.set_link(self.id, None);
+        self.env.remove(self.id);
+        if self.announced.get() {
+            self.env.event(|batch| batch.push(Kind::Closed, self.id, 0, 0));
+        } else {
+            self.env.shared.release(self.id);
+        }
+        if let Some(listener) = &self.listener {
+            self.env.listener_left(listener);
+        }
+        self.wake();
+    }
+}
+
+fn is_head(stage: &Stage) -> bool {
+    matches!(stage, Stage::RequestHead | Stage::ResponseHead(_))
+}
+
+/// The task of a connection.
+struct Driver(Rc<Connection>);
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.drive(cx)
+    }
+}

@@ -1,0 +1,169 @@
+//! The opening handshake on the I/O thread, for both roles.
+
+use std::rc::Rc;
+
+use super::connection::{Connection, Io, Stage};
+use super::listener::{Listener, hooks};
+use super::notice::{Notice, ResponseError};
+use crate::proto::handshake::Parsed;
+use crate::proto::handshake::client::{check_response, parse_response_with};
+use crate::proto::handshake::server::{
+    Refusal, Request, Upgrade, check_request, is_upgrade, parse_protocols, parse_request_with,
+    upgrade_required, write_accept, write_refusal,
+};
+use crate::proto::handshake::status;
+use crate::transport::{PeerInfo, Transport};
+
+impl Connection {
+    /// Judges the request once its head is complete.
+    pub(super) fn request_head(self: &Rc<Self>, io: &mut Io) {
+        let Some(listener) = self.listener.clone() else { return };
+        let peer = io.transport.as_ref().map(Transport::peer).unwrap_or_default();
+        match parse_request_with(&mut io.scan, &io.pending) {
+            Ok(Parsed::Incomplete) => {}
+            Ok(Parsed::Complete { value: request, consumed }) => {
+                let request = Box::new(request);
+                if !is_upgrade(&request) {
+                    return self.plain_request(io, &listener, peer);
+                }
+                io.pending.drain(..consumed);
+                match judge(&listener, &request) {
+                    Ok(upgrade) => self.upgrade(io, &listener, request, upgrade, peer),
+                    Err(Fault::Path) => self.write_refusal(io, &plain_refusal(400)),
+                    Err(Fault::Client(refusal)) => {
+                        self.bad_request(io, &listener, request, refusal, peer);
+                    }
+                }
+            }
+            Err(refusal) => self.write_refusal(io, &refusal),
+        }
+    }
+
+    fn upgrade(
+        &self,
+        io: &mut Io,
+        listener: &Listener,
+        request: Box<Request>,
+        upgrade: Upgrade,
+        peer: PeerInfo,
+    ) {
+        let listener_id = listener.id;
+        if listener.wants(hooks::UPGRADE) {
+            self.announced.set(true);
+            io.stage = Stage::Deciding;
+            io.deadline = None;
+            let upgrade = Box::new(upgrade);
+            let notice = Notice::Upgrade { listener: listener_id, request, upgrade, peer };
+            return self.env.notify(self.id(), notice);
+        }
+        if listener.is_closing() {
+            return self.write_refusal(io, &plain_refusal(503));
+        }
+        let protocol = upgrade.protocols.into_iter().next();
+        let mut head = Vec::with_capacity(160);
+        write_accept(&mut head, &upgrade.accept, protocol.as_deref(), None);
+        self.link.lock().proto.transmit().push_raw(&head);
+        self.announced.set(true);
+        self.open(io);
+        let notice = Notice::Connection { listener: listener_id, request, protocol, peer };
+        self.env.notify(self.id(), notice);
+    }
+
+    fn bad_request(
+        &self,
+        io: &mut Io,
+        listener: &Listener,
+        request: Box<Request>,
+        refusal: Refusal,
+        peer: PeerInfo,
+    ) {
+        if !listener.wants(hooks::CLIENT_ERROR) {
+            return self.write_refusal(io, &refusal);
+        }
+        self.raw_mode(io);
+        let listener = listener.id;
+        self.env.notify(self.id(), Notice::ClientError { listener, request, refusal, peer });
+    }
+
+    /// A request that asks for no upgrade.
+    fn plain_request(&self, io: &mut Io, listener: &Listener, peer: PeerInfo) {
+        if !listener.wants(hooks::REQUEST) {
+            return self.write_refusal(io, &upgrade_required());
+        }
+        self.raw_mode(io);
+        self.env.notify(self.id(), Notice::Request { listener: listener.id, peer });
+    }
+
+    /// JavaScript takes the bytes as they are, starting with those in `pending`.
+    fn raw_mode(&self, io: &mut Io) {
+        self.announced.set(true);
+        io.stage = Stage::Raw;
+        io.deadline = None;
+    }
+
+    fn write_refusal(&self, io: &mut Io, refusal: &Refusal) {
+        let mut response = Vec::new();
+        write_refusal(&mut response, refusal);
+        self.link.lock().proto.transmit().push_raw(&response);
+        self.refuse(io);
+    }
+
+    /// The request did not come in time.
+    pub(super) fn refuse_late(&self, io: &mut Io) {
+        self.write_refusal(io, &plain_refusal(408));
+    }
+
+    /// Judges the server's answer once its head is complete.
+    pub(super) fn response_head(self: &Rc<Self>, io: &mut Io) {
+        let Stage::ResponseHead(dial) = &io.stage else { return };
+        match parse_response_with(&mut io.scan, &io.pending) {
+            Ok(Parsed::Incomplete) => {}
+            Ok(Parsed::Complete { value: response, consumed }) => {
+                let outcome = check_response(&response, &dial.key, &dial.protocols, false);
+                let accepted = outcome.is_ok();
+                let response = Box::new(response);
+                self.env.notify(self.id(), Notice::Response { response, outcome });
+                if accepted {
+                    io.pending.drain(..consumed);
+                    self.open(io);
+                } else {
+                    self.refuse(io);
+                }
+            }
+            Err(error) => {
+                let notice = Notice::ResponseFailed(ResponseError::Malformed(error));
+                self.env.notify(self.id(), notice);
+                self.refuse(io);
+            }
+        }
+    }
+}
+
+/// What is wrong with an upgrade request.
+enum Fault {
+    /// Nobody serves that path.
+    Path,
+    /// The client's own fault, which `wsClientError` hears of.
+    Client(Refusal),
+}
+
+/// In ws's order: the fields, the path, the subprotocols.
+fn judge(listener: &Listener, request: &Request) -> Result<Upgrade, Fault> {
+    let checked = check_request(request).map_err(Fault::Client)?;
+    // `shouldHandle` judges the path where JavaScript is asked
+    let path = listener.path.as_ref().filter(|_| !listener.wants(hooks::UPGRADE));
+    if path.is_some_and(|path| path != pathname(request)) {
+        return Err(Fault::Path);
+    }
+    let protocols = parse_protocols(request).map_err(Fault::Client)?;
+    Ok(Upgrade { accept: checked.accept, version: checked.version, protocols })
+}
+
+fn plain_refusal(code: u16) -> Refusal {
+    Refusal::new(code, status::text(code))
+}
+
+/// The target without its query, as `shouldHandle` of ws compares it.
+fn pathname(request: &Request) -> &str {
+    request.target.split('?').next().unwrap_or_default()
+}

@@ -1,0 +1,23 @@
+//! Joins a protocol connection to a transport, on I/O threads of its own.
+//!
+//! Everything that JavaScript is told travels in [`batch::Batch`]es, everything it asks for in
+//! [`command::CommandBatch`]es; the two queues and their bounds are this module's business. It
+//! knows nothing of N-API.
+
+pub mod batch;
+pub mod command;
+pub mod counters;
+pub mod environment;
+pub mod link;
+pub mod listener;
+pub mod mailbox;
+pub mod mask_keys;
+pub mod notice;
+pub mod pool;
+
+mod apply;
+mod connection;
+mod dial;
+mod handshake;
+mod io_thread;
+mod local;

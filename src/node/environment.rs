@@ -1,0 +1,260 @@
+//! The class that lib/native.js makes one instance of: the calls that are not hot.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use napi::bindgen_prelude::{Buffer, Function, JsValue, Object};
+use napi::{Env, Error, Result, check_status};
+use napi_derive::napi;
+use napi_sys as sys;
+
+use super::bell::Bell;
+use super::hot;
+use super::notices::NativeNotice;
+use super::options::{NativeConnectOptions, NativeListenOptions, NativeListenResult, millis};
+use super::state::State;
+use crate::driver::command::{Command, Dial, SendFlags, SocketSetting};
+use crate::driver::listener::Listener;
+use crate::proto::handshake::client::{ClientRequest, encode_key, write_request};
+
+/// One JavaScript environment (the main thread, or a worker).
+#[napi]
+pub struct NativeEnvironment {
+    state: Rc<State>,
+    listeners: HashMap<u32, Arc<Listener>>,
+}
+
+#[napi]
+impl NativeEnvironment {
+    /// `callback` is called whenever there is something to drain.
+    #[napi(constructor)]
+    pub fn new(env: &Env, callback: Function<'_, (), ()>) -> Result<Self> {
+        let state = Rc::new(State::new());
+        state.set_bell(Bell::new(env.raw(), callback.raw(), &state)?);
+        // Cleanup hooks run last in, first out: ours comes before the bell's own. The hook holds a
+        // reference of its own.
+        let hold = Rc::into_raw(state.clone()).cast_mut().cast::<c_void>();
+        // SAFETY: on the environment's thread; `clean_up` runs once and takes the reference back.
+        check_status!(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(clean_up), hold) })?;
+        Ok(Self { state, listeners: HashMap::new() })
+    }
+
+    /// The hot functions: sendText, sendData, sendLent, flush, drain, fill, takeLarge.
+    #[napi]
+    pub fn functions<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let functions = Object::new(env)?;
+        hot::define(env.raw(), functions.raw(), &self.state)?;
+        Ok(functions)
+    }
+
+    /// Keeps the process alive, or no longer.
+    #[napi]
+    pub fn hold(&self, env: &Env, on: bool) -> Result<()> {
+        self.state.bell().map_or(Ok(()), |bell| bell.hold(env.raw(), on))
+    }
+
+    /// A rare event of the batch that is being drained.
+    #[napi]
+    pub fn take_notice(&self, index: u32) -> Option<NativeNotice> {
+        self.state.take_notice(index as usize).map(NativeNotice::from)
+    }
+
+    /// The memory of a block of `bufferedAmount` counters.
+    #[napi(ts_return_type = "ArrayBuffer")]
+    pub fn counters<'env>(&self, env: &'env Env, segment: u32) -> Result<Object<'env>> {
+        let shared = self.state.environment().map_err(io)?;
+        let segment = shared
+            .segment(segment as usize)
+            .ok_or_else(|| Error::from_reason("no such block of counters"))?;
+        let (data, len) = segment.memory();
+        let hold = Arc::into_raw(segment).cast_mut().cast::<c_void>();
+        let mut value = std::ptr::null_mut();
+        // SAFETY: the memory lives as long as the reference that the finalizer takes back.
+        check_status!(unsafe {
+            sys::napi_create_external_arraybuffer(
+                env.raw(),
+                data.cast(),
+                len,
+                Some(drop_segment),
+                hold,
+                &mut value,
+            )
+        })?;
+        Ok(Object::from_raw(env.raw(), value))
+    }
+
+    // ---- servers ----
+
+    /// Binds at once; accepting starts with the next flush.
+    #[napi]
+    pub fn listen(&mut self, options: NativeListenOptions) -> Result<NativeListenResult> {
+        self.state.environment().map_err(io)?;
+        let bind = options.bind()?;
+        let timeout = millis(options.handshake_timeout);
+        let connection = options.connection.into();
+        match Listener::bind(&bind, options.id, options.path, timeout, connection) {
+            Ok((listener, address)) => {
+                listener.hooks.store(options.hooks, Ordering::Release);
+                self.listeners.insert(options.id, listener.clone());
+                let thread = options.id as usize % self.state.thread_count();
+                self.state.command_to(thread, |_| Command::Listen { listener });
+                Ok(NativeListenResult {
+                    address: Some(address.ip().to_string()),
+                    port: Some(address.port()),
+                    errno: None,
+                })
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(errno) => {
+                    Ok(NativeListenResult { address: None, port: None, errno: Some(errno) })
+                }
+                None => Err(io(error)),
+            },
+        }
+    }
+
+    #[napi]
+    pub fn set_hooks(&self, listener: u32, hooks: u32) {
+        if let Some(listener) = self.listeners.get(&listener) {
+            listener.hooks.store(hooks, Ordering::Release);
+        }
+    }
+
+    /// Stops listening; the notice `listenerClosed` follows the last connection.
+    #[napi]
+    pub fn close_listener(&mut self, listener: u32) {
+        if self.listeners.remove(&listener).is_some() {
+            let thread = listener as usize % self.state.thread_count();
+            self.state.command_to(thread, |_| Command::CloseListener { listener });
+        }
+    }
+
+    /// Answers an `upgrade` notice: `response` is everything up to the first frame.
+    #[napi]
+    pub fn respond(&self, conn: u32, response: Buffer, upgrade: bool) {
+        self.state.command(conn, |batch| {
+            let range = batch.append(&response);
+            Command::Respond { conn, range, upgrade }
+        });
+    }
+
+    // ---- clients ----
+
+    /// Starts connecting; the connection's id.
+    #[napi]
+    pub fn connect(&self, options: NativeConnectOptions) -> Result<u32> {
+        let shared = self.state.environment().map_err(io)?;
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|e| Error::from_reason(e.to_string()))?;
+        let key = encode_key(nonce);
+        let dial = Box::new(dial(options, key)?);
+        let conn = shared
+            .allocate(self.state.pick_thread())
+            .ok_or_else(|| Error::from_reason("too many connections"))?;
+        self.state.command(conn, |_| Command::Connect { conn, dial });
+        Ok(conn)
+    }
+
+    // ---- connections ----
+
+    #[napi]
+    pub fn ping(&self, conn: u32, flags: u32, data: Buffer, key: u32) {
+        self.state.command(conn, |batch| {
+            let range = batch.append(&data);
+            Command::Ping { conn, flags: SendFlags(flags), range, key }
+        });
+    }
+
+    #[napi]
+    pub fn pong(&self, conn: u32, flags: u32, data: Buffer, key: u32) {
+        self.state.command(conn, |batch| {
+            let range = batch.append(&data);
+            Command::Pong { conn, flags: SendFlags(flags), range, key }
+        });
+    }
+
+    /// `code` 0: a close frame without a body.
+    #[napi]
+    pub fn close(&self, conn: u32, flags: u32, code: u16, reason: Buffer, key: u32) {
+        self.state.command(conn, |batch| {
+            let range = batch.append(&reason);
+            Command::Close { conn, code, range, key, flags: SendFlags(flags) }
+        });
+    }
+
+    #[napi]
+    pub fn terminate(&self, conn: u32) {
+        self.state.command(conn, |_| Command::Terminate { conn });
+    }
+
+    #[napi]
+    pub fn pause(&self, conn: u32, on: bool) {
+        self.state.command(conn, |_| Command::Pause { conn, on });
+    }
+
+    /// The last event of `conn` has been seen.
+    #[napi]
+    pub fn release(&self, conn: u32) {
+        self.state.command(conn, |_| Command::Release { conn });
+    }
+
+    /// Bytes outside of any frame.
+    #[napi]
+    pub fn raw(&self, conn: u32, flags: u32, data: Buffer) {
+        self.state.command(conn, |batch| {
+            let range = batch.append(&data);
+            Command::Raw { conn, range, flags: SendFlags(flags) }
+        });
+    }
+
+    #[napi]
+    pub fn raw_end(&self, conn: u32) {
+        self.state.command(conn, |_| Command::RawEnd { conn });
+    }
+
+    #[napi]
+    pub fn set_no_delay(&self, conn: u32, on: bool) {
+        let setting = SocketSetting::NoDelay(on);
+        self.state.command(conn, |_| Command::Configure { conn, setting });
+    }
+
+    /// `idle`: milliseconds before the first probe, 0 = the system's.
+    #[napi]
+    pub fn set_keep_alive(&self, conn: u32, on: bool, idle: f64) {
+        let setting = SocketSetting::KeepAlive { on, idle: millis(idle) };
+        self.state.command(conn, |_| Command::Configure { conn, setting });
+    }
+}
+
+/// The request of a client, with the key where ws has it.
+fn dial(options: NativeConnectOptions, key: String) -> Result<Dial> {
+    let mut headers = vec![
+        ("Sec-WebSocket-Key".to_owned(), key.clone()),
+        ("Connection".to_owned(), "Upgrade".to_owned()),
+        ("Upgrade".to_owned(), "websocket".to_owned()),
+    ];
+    headers.extend(options.headers.chunks_exact(2).map(|h| (h[0].clone(), h[1].clone())));
+    let mut request = Vec::with_capacity(256);
+    write_request(&mut request, &ClientRequest { target: &options.target, headers: &headers })
+        .map_err(|e| Error::from_reason(e.to_string()))?;
+    options.dial(request, key)
+}
+
+unsafe extern "C" fn clean_up(state: *mut c_void) {
+    // SAFETY: the reference that `new` made for this hook.
+    let state = unsafe { Rc::from_raw(state.cast::<State>()) };
+    // a panic must not unwind into Node
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| state.shut_down()));
+}
+
+unsafe extern "C" fn drop_segment(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: the reference that `counters` made, dropped once.
+    drop(unsafe { Arc::from_raw(hint.cast::<crate::driver::counters::Segment>()) });
+}
+
+fn io(error: std::io::Error) -> Error {
+    Error::from_reason(error.to_string())
+}

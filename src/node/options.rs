@@ -1,0 +1,137 @@
+//! Options as JavaScript gives them: checked and complete, lib/ has filled in the defaults.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use napi_derive::napi;
+
+use crate::driver::command::{ConnectionOptions, Dial};
+use crate::driver::listener::Bind;
+use crate::transport::Endpoint;
+
+/// Limits and manners of a connection. A limit of 0 or less is off.
+#[napi(object)]
+pub struct NativeConnectionOptions {
+    pub max_payload: f64,
+    pub max_frame_size: f64,
+    pub max_fragments: f64,
+    pub skip_utf8_validation: bool,
+    pub auto_pong: bool,
+    pub max_pending_auto_pongs: f64,
+    /// Milliseconds.
+    pub close_timeout: f64,
+}
+
+#[napi(object)]
+pub struct NativeListenOptions {
+    pub id: u32,
+    /// An IP address: names are looked up in lib/.
+    pub host: String,
+    pub port: u16,
+    pub backlog: i32,
+    pub reuse_port: bool,
+    pub ipv6_only: bool,
+    pub path: Option<String>,
+    /// Milliseconds.
+    pub handshake_timeout: f64,
+    /// Bits of `driver::listener::hooks`.
+    pub hooks: u32,
+    pub connection: NativeConnectionOptions,
+}
+
+/// Where a listener listens, or the operating system's error number.
+#[napi(object)]
+pub struct NativeListenResult {
+    pub address: Option<String>,
+    pub port: Option<u16>,
+    pub errno: Option<i32>,
+}
+
+#[napi(object)]
+pub struct NativeConnectOptions {
+    /// IP addresses, tried in order; none when `socket_path` is given.
+    pub addresses: Vec<String>,
+    pub port: u16,
+    pub socket_path: Option<String>,
+    /// Milliseconds for each address but the last.
+    pub attempt_timeout: f64,
+    pub local_address: Option<String>,
+    pub local_port: Option<u16>,
+    /// The request line's target.
+    pub target: String,
+    /// Names and values in turn, complete but for the key.
+    pub headers: Vec<String>,
+    pub protocols: Vec<String>,
+    pub connection: NativeConnectionOptions,
+}
+
+impl From<NativeConnectionOptions> for ConnectionOptions {
+    fn from(o: NativeConnectionOptions) -> Self {
+        Self {
+            max_payload: limit(o.max_payload),
+            max_frame_size: limit(o.max_frame_size),
+            max_fragments: limit32(o.max_fragments),
+            skip_utf8_validation: o.skip_utf8_validation,
+            auto_pong: o.auto_pong,
+            max_pending_pongs: limit32(o.max_pending_auto_pongs),
+            close_timeout: millis(o.close_timeout),
+        }
+    }
+}
+
+impl NativeListenOptions {
+    pub fn bind(&self) -> napi::Result<Bind> {
+        Ok(Bind {
+            address: SocketAddr::new(ip(&self.host)?, self.port),
+            backlog: self.backlog,
+            reuse_port: self.reuse_port,
+            ipv6_only: self.ipv6_only,
+        })
+    }
+}
+
+impl NativeConnectOptions {
+    /// `request` and `key` are the handshake's, built by the caller.
+    pub fn dial(self, request: Vec<u8>, key: String) -> napi::Result<Dial> {
+        let endpoints = match self.socket_path {
+            Some(path) => vec![Endpoint::Unix(path.into())],
+            None => self
+                .addresses
+                .iter()
+                .map(|a| Ok(Endpoint::Tcp(SocketAddr::new(ip(a)?, self.port))))
+                .collect::<napi::Result<_>>()?,
+        };
+        let local = match self.local_address {
+            Some(address) => Some(SocketAddr::new(ip(&address)?, self.local_port.unwrap_or(0))),
+            None => None,
+        };
+        Ok(Dial {
+            endpoints,
+            attempt_timeout: millis(self.attempt_timeout),
+            local,
+            request,
+            key,
+            protocols: self.protocols,
+            options: self.connection.into(),
+        })
+    }
+}
+
+pub fn millis(ms: f64) -> Duration {
+    // no timer of ours is meant to outlive this; it also keeps `Instant + Duration` in range
+    const MOST: f64 = 1e12;
+    Duration::from_secs_f64(if ms.is_nan() { 0.0 } else { ms.clamp(0.0, MOST) / 1000.0 })
+}
+
+fn limit(value: f64) -> u64 {
+    if value > 0.0 { value as u64 } else { 0 }
+}
+
+fn limit32(value: f64) -> u32 {
+    if value > 0.0 { value as u32 } else { 0 }
+}
+
+fn ip(text: &str) -> napi::Result<IpAddr> {
+    // a scope ("fe80::1%eth0") is not part of an IpAddr
+    text.parse().map_err(|_| napi::Error::from_reason(format!("not an IP address: {text}")))
+}

@@ -1,0 +1,386 @@
+//! Frames in, messages out (RFC 6455 sections 5.2, 5.4 and 6.2).
+
+mod event;
+mod message;
+
+use std::mem::{self, MaybeUninit};
+
+pub use event::{Event, Payload};
+
+use self::message::Message;
+use super::Role;
+use super::close::parse_close_payload;
+use super::error::ProtocolError;
+use super::frame::{FrameHeader, HeaderParse, HeaderRules, MAX_HEADER_LEN, Opcode, parse_header};
+use super::mask::apply_mask;
+use super::utf8;
+
+/// The least payload still missing, in bytes, at which [`Receiver::payload_room`] is offered. Below
+/// it, a read into a shared buffer, which may bring the following frames too, costs less.
+pub const DIRECT_MIN: usize = 16 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiverConfig {
+    /// The role of this end: a server demands masked frames, a client refuses them.
+    pub role: Role,
+    /// Most bytes of one message; 0 = no limit.
+    pub max_payload: u64,
+    /// Most bytes of payload of one data frame; 0 = no limit.
+    pub max_frame_size: u64,
+    /// Most fragments of one message, empty ones included; 0 = no limit.
+    pub max_fragments: u32,
+    /// Hand over text and close reasons as they are.
+    pub skip_utf8_validation: bool,
+}
+
+/// The receiving half of a connection.
+///
+/// ```text
+///            header complete             payload complete
+///   Header ------------------> Payload -------------------> Header
+///     |                           |
+///     +------- close frame or error -------> Done (swallows all input)
+/// ```
+#[derive(Debug)]
+pub struct Receiver {
+    config: ReceiverConfig,
+    state: State,
+    /// A header of which only the start has arrived.
+    header: [u8; MAX_HEADER_LEN],
+    header_len: u8,
+    /// The frame whose payload is being received.
+    frame: Frame,
+    /// The message whose fragments are being received.
+    message: Message,
+    /// Payload of a control frame that did not arrive in one piece.
+    control: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Header,
+    Payload,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    opcode: Opcode,
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    /// Position of the masking key at the next byte of payload.
+    mask_offset: u8,
+    /// Bytes of payload that have not arrived.
+    remaining: u64,
+}
+
+impl Receiver {
+    pub fn new(config: ReceiverConfig) -> Self {
+        Self {
+            config,
+            state: State::Header,
+            header: [0; MAX_HEADER_LEN],
+            header_len: 0,
+            frame: Frame {
+                opcode: Opcode::Continuation,
+                fin: true,
+                mask: None,
+                mask_offset: 0,
+                remaining: 0,
+            },
+            message: Message::default(),
+            control: Vec::new(),
+        }
+    }
+
+    pub fn role(&self) -> Role {
+        self.config.role
+    }
+
+    /// Takes the next event out of `input` and advances it. `Ok(None)`: all of `input` is consumed
+    /// and more is needed.
+    ///
+    /// A message whose only frame lies wholly in `input` is unmasked in place and borrowed from
+    /// there; other payloads gather in a buffer of their own. After a close frame or an error
+    /// everything that follows is swallowed (section 1.4: data after a close frame is discarded).
+    ///
+    /// Errors: the first violation in `input`, after the events before it.
+    pub fn receive<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let result = self.next_event(input);
+        if matches!(result, Err(_) | Ok(Some(Event::Close { .. }))) {
+            self.stop();
+        }
+        result
+    }
+
+    /// Within a large data frame ([`DIRECT_MIN`] bytes of payload or more still missing): the spare
+    /// room of the message's own buffer, not empty, to receive the next bytes of the connection
+    /// into without a copy. `None` otherwise.
+    pub fn payload_room(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        if self.state != State::Payload || self.frame.opcode.is_control() {
+            return None;
+        }
+        let remaining = usize::try_from(self.frame.remaining).unwrap_or(usize::MAX);
+        if remaining < DIRECT_MIN {
+            return None;
+        }
+        // Memory that cannot be had shows as an error in `receive`.
+        self.message
+            .reserve(DIRECT_MIN, remaining, self.growth_limit())
+            .ok()?;
+        Some(self.message.room(remaining))
+    }
+
+    /// Takes over the first `n` bytes of the room, as [`receive`](Self::receive) would have taken
+    /// them from its input.
+    ///
+    /// # Safety
+    /// The first `n` bytes of the slice that [`payload_room`](Self::payload_room) returned last
+    /// must have been initialised, and nothing else of the receiver called since.
+    pub unsafe fn payload_received(
+        &mut self,
+        n: usize,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        debug_assert!(self.state == State::Payload && n as u64 <= self.frame.remaining);
+        // SAFETY: the caller initialised them.
+        let start = unsafe { self.message.commit(n) };
+        let result = self.payload_arrived(start);
+        if result.is_err() {
+            self.stop();
+        }
+        result
+    }
+
+    /// Bytes of memory reserved for an unfinished message or control frame. The reservation is at
+    /// most twice what has arrived, or 1 MiB of what the frame announced.
+    pub fn buffered(&self) -> usize {
+        self.message.capacity() + self.control.capacity()
+    }
+
+    fn next_event<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        loop {
+            match self.state {
+                State::Done => {
+                    *input = &mut [];
+                    return Ok(None);
+                }
+                State::Header => {
+                    let Some(header) = self.take_header(input)? else {
+                        return Ok(None);
+                    };
+                    self.begin_frame(header)?;
+                }
+                State::Payload if input.is_empty() && self.frame.remaining > 0 => return Ok(None),
+                State::Payload => {
+                    let event = if self.frame.opcode.is_control() {
+                        self.take_control_payload(input)?
+                    } else {
+                        self.take_data_payload(input)?
+                    };
+                    if event.is_some() {
+                        return Ok(event);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A whole header off the front of `input`, joined to what was kept of it before.
+    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, ProtocolError> {
+        let rules = HeaderRules {
+            role: self.config.role,
+            fragmented: self.message.is_open(),
+            rsv1_allowed: false,
+        };
+        let kept = usize::from(self.header_len);
+        let parsed = if kept == 0 {
+            parse_header(input, rules)?
+        } else {
+            let added = input.len().min(MAX_HEADER_LEN - kept);
+            self.header[kept..kept + added].copy_from_slice(&input[..added]);
+            parse_header(&self.header[..kept + added], rules)?
+        };
+        match parsed {
+            HeaderParse::Complete { header, len } => {
+                self.header_len = 0;
+                take(input, len - kept);
+                self.check_length(header.opcode, header.payload_len)?;
+                Ok(Some(header))
+            }
+            HeaderParse::Incomplete { known } => {
+                if let Some((opcode, payload_len)) = known {
+                    self.check_length(opcode, payload_len)?;
+                }
+                // An incomplete header is shorter than the longest one, so all of it fits.
+                if kept == 0 {
+                    self.header[..input.len()].copy_from_slice(input);
+                }
+                self.header_len = (kept + input.len()) as u8;
+                *input = &mut [];
+                Ok(None)
+            }
+        }
+    }
+
+    /// Limits hold for what a header announces: a message over them is refused before its bytes.
+    fn check_length(&self, opcode: Opcode, payload_len: u64) -> Result<(), ProtocolError> {
+        if opcode.is_control() {
+            return Ok(());
+        }
+        let over = |limit: u64, len: u64| limit > 0 && len > limit;
+        let message_len = self.message.announced().saturating_add(payload_len);
+        if over(self.config.max_frame_size, payload_len)
+            || over(self.config.max_payload, message_len)
+        {
+            return Err(ProtocolError::UnsupportedMessageLength);
+        }
+        Ok(())
+    }
+
+    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
+        self.state = State::Payload;
+        self.frame = Frame {
+            opcode: header.opcode,
+            fin: header.fin,
+            mask: header.mask,
+            mask_offset: 0,
+            remaining: header.payload_len,
+        };
+        if header.opcode.is_control() {
+            return Ok(());
+        }
+        let fragments = self
+            .message
+            .begin_fragment(header.opcode, header.payload_len);
+        if self.config.max_fragments > 0 && fragments > self.config.max_fragments {
+            return Err(ProtocolError::TooManyFragments);
+        }
+        Ok(())
+    }
+
+    fn take_control_payload<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let arrived = take(input, self.frame.missing().min(input.len()));
+        let payload = if self.control.is_empty() && arrived.len() == self.frame.missing() {
+            self.frame.unmask(arrived);
+            Payload::Borrowed(arrived)
+        } else {
+            self.control.reserve_exact(self.frame.missing());
+            let start = self.control.len();
+            self.control.extend_from_slice(arrived);
+            self.frame.unmask(&mut self.control[start..]);
+            if self.frame.remaining > 0 {
+                return Ok(None);
+            }
+            Payload::Owned(mem::take(&mut self.control))
+        };
+        self.state = State::Header;
+        Ok(Some(match self.frame.opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => {
+                let code = parse_close_payload(&payload, self.config.skip_utf8_validation)?;
+                Event::Close {
+                    code,
+                    reason: payload.skip(2),
+                }
+            }
+        }))
+    }
+
+    fn take_data_payload<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let missing = self.frame.missing();
+        let arrived = take(input, missing.min(input.len()));
+        if arrived.len() == missing && self.frame.fin && self.message.is_empty() {
+            self.frame.unmask(arrived);
+            let binary = self.message.is_binary();
+            if !binary && !self.config.skip_utf8_validation {
+                utf8::validate(arrived)?;
+            }
+            self.message = Message::default();
+            self.state = State::Header;
+            return Ok(Some(Event::Message {
+                binary,
+                data: Payload::Borrowed(arrived),
+            }));
+        }
+        self.message
+            .reserve(arrived.len(), missing, self.growth_limit())?;
+        let start = self.message.append(arrived);
+        self.payload_arrived(start)
+    }
+
+    /// Goes on after payload was added to the message's buffer from `start`.
+    fn payload_arrived(&mut self, start: usize) -> Result<Option<Event<'static>>, ProtocolError> {
+        self.frame.unmask(self.message.since(start));
+        let validate = !self.config.skip_utf8_validation && !self.message.is_binary();
+        if validate {
+            self.message.validate_since(start)?;
+        }
+        if self.frame.remaining > 0 {
+            return Ok(None);
+        }
+        self.state = State::Header;
+        if !self.frame.fin {
+            return Ok(None);
+        }
+        let message = mem::take(&mut self.message);
+        let binary = message.is_binary();
+        let data = Payload::Owned(message.finish(validate)?);
+        Ok(Some(Event::Message { binary, data }))
+    }
+
+    /// The length beyond which the message cannot grow: its end if this is the last fragment, else
+    /// the limit.
+    fn growth_limit(&self) -> usize {
+        let limit = match self.config.max_payload {
+            _ if self.frame.fin => self.message.announced(),
+            0 => u64::MAX,
+            max_payload => max_payload,
+        };
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    /// Swallows all further input and frees what was gathered.
+    pub(super) fn stop(&mut self) {
+        self.state = State::Done;
+        self.message = Message::default();
+        self.control = Vec::new();
+    }
+}
+
+impl Frame {
+    fn missing(&self) -> usize {
+        usize::try_from(self.remaining).unwrap_or(usize::MAX)
+    }
+
+    /// Unmasks the next bytes of the payload and counts them as arrived.
+    fn unmask(&mut self, arrived: &mut [u8]) {
+        if let Some(key) = self.mask {
+            apply_mask(arrived, key, usize::from(self.mask_offset));
+            self.mask_offset = ((usize::from(self.mask_offset) + arrived.len()) % 4) as u8;
+        }
+        self.remaining -= arrived.len() as u64;
+    }
+}
+
+/// Splits `n` bytes off the front of `input`.
+fn take<'a>(input: &mut &'a mut [u8], n: usize) -> &'a mut [u8] {
+    let (front, rest) = mem::take(input).split_at_mut(n);
+    *input = rest;
+    front
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Where bytes come from and go to.
+//!
+//! The seam to the driver suits readiness and completion alike: `poll_receive` answers with a
+//! received chunk, which need not live in the space that was offered, and `poll_send` takes bytes
+//! off a queue once they are gone.
+
+mod tcp;
+#[cfg(unix)]
+mod uds;
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::task::{Context, Poll};
+
+use crate::proto::transmit::TransmitQueue;
+
+/// Most slices handed to one `writev`; Linux takes 1024, more than 64 no longer pays.
+const MAX_SLICES: usize = 64;
+
+/// A connected, bidirectional byte stream.
+pub enum Transport {
+    Tcp(tcp::Tcp),
+    #[cfg(unix)]
+    Unix(uds::Unix),
+}
+
+/// Both ends of a transport, as far as they have addresses.
+#[derive(Clone, Debug, Default)]
+pub struct PeerInfo {
+    pub local: Option<SocketAddr>,
+    pub remote: Option<SocketAddr>,
+}
+
+/// Where a client connects to.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Transport {
+    /// Opens a connection. `local` is the address to connect from.
+    pub async fn connect(endpoint: &Endpoint, local: Option<SocketAddr>) -> io::Result<Self> {
+        match endpoint {
+            Endpoint::Tcp(addr) => Ok(Self::Tcp(tcp::Tcp::connect(*addr, local).await?)),
+            #[cfg(unix)]
+            Endpoint::Unix(path) => Ok(Self::Unix(uds::Unix::connect(path).await?)),
+            #[cfg(not(unix))]
+            Endpoint::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Takes over an accepted TCP socket. It must be in non-blocking mode.
+    pub fn from_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+        Ok(Self::Tcp(tcp::Tcp::from_std(stream)?))
+    }
+
+    /// Takes over a TCP socket of this thread's runtime.
+    pub fn from_tokio(stream: tokio::net::TcpStream) -> Self {
+        Self::Tcp(tcp::Tcp::prepared(stream))
+    }
+
+    /// Receives the next chunk of bytes; an empty chunk is the end of the stream.
+    pub fn poll_receive<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        space: &'a mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<&'a mut [u8]>> {
+        match self {
+            Self::Tcp(t) => t.poll_receive(cx, space),
+            #[cfg(unix)]
+            Self::Unix(t) => t.poll_receive(cx, space),
+        }
+    }
+
+    /// Writes until `queue` is empty or the peer's window is full.
+    pub fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut TransmitQueue,
+    ) -> Poll<io::Result<()>> {
+        while !queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let count = queue.io_slices(&mut slices);
+            let slices = &slices[..count];
+            let written = match self {
+                Self::Tcp(t) => t.poll_write(cx, slices),
+                #[cfg(unix)]
+                Self::Unix(t) => t.poll_write(cx, slices),
+            };
+            match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => queue.advance(n),
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the writing half: the peer reads an end of stream after what was sent.
+    pub fn shutdown(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(t) => t.shutdown(),
+            #[cfg(unix)]
+            Self::Unix(t) => t.shutdown(),
+        }
+    }
+
+    pub fn peer(&self) -> PeerInfo {
+        match self {
+            Self::Tcp(t) => t.peer(),
+            #[cfg(unix)]
+            Self::Unix(_) => PeerInfo::default(),
+        }
+    }
+
+    /// TCP_NODELAY on or off; nothing to do elsewhere.
+    pub fn set_no_delay(&self, on: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(t) => t.set_no_delay(on),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// SO_KEEPALIVE, with the idle time before the first probe; nothing to do elsewhere.
+    pub fn set_keep_alive(&self, on: bool, idle: std::time::Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(t) => t.set_keep_alive(on, idle),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// The descriptor, for a non-blocking `send` from another thread.
+    #[cfg(unix)]
+    pub fn raw_fd(&self) -> std::os::fd::RawFd {
+        match self {
+            Self::Tcp(t) => t.raw_fd(),
+            Self::Unix(t) => t.raw_fd(),
+        }
+    }
+}
+
+/// Reads once into uninitialised `space` and returns the part that was filled.
+fn poll_read_into<'a, S: tokio::io::AsyncRead + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    space: &'a mut [MaybeUninit<u8>],
+) -> Poll<io::Result<&'a mut [u8]>> {
+    let mut buf = tokio::io::ReadBuf::uninit(space);
+    match std::pin::Pin::new(stream).poll_read(cx, &mut buf) {
+        Poll::Ready(Ok(())) => {
+            let filled = buf.filled().len();
+            // SAFETY: ReadBuf vouches that its first `filled` bytes were initialised.
+            Poll::Ready(Ok(unsafe { space[..filled].assume_init_mut() }))
+        }
+        Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// Writes once; a single slice avoids the heavier `writev`.
+fn poll_write_slices<S: tokio::io::AsyncWrite + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let stream = std::pin::Pin::new(stream);
+    match slices {
+        [one] => stream.poll_write(cx, one),
+        many => stream.poll_write_vectored(cx, many),
+    }
+}
