@@ -2,6 +2,6 @@
 
 module.exports = function () {
   throw new Error(
-    'hawser runs in Node.js only. In a browser, use the WebSocket class that it provides.'
+    'hawser does not work in the browser: there, use the WebSocket class that the browser provides.'
   );
 };

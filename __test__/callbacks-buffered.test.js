@@ -210,16 +210,17 @@ test('a slow reader gets everything, in order', async (t) => {
   assert.deepStrictEqual([opcode, String(payload)], [OP.TEXT, 'the end']);
 });
 
-for (const [how, code] of [
-  ['the socket is reset', 'ECONNRESET'],
-  ['terminate() is called', 'ERR_STREAM_DESTROYED']
+// terminate(): Node 20 says ERR_STREAM_DESTROYED, later versions ECANCELED.
+for (const [how, codes] of [
+  ['the socket is reset', ['ECONNRESET']],
+  ['terminate() is called', ['ERR_STREAM_DESTROYED', 'ECANCELED']]
 ]) {
   test(`pending callbacks get an error when ${how}: all of them, in order, before 'close'`, async (t) => {
     const { ws, raw, done, count } = await stuck(t);
     const before = done.length;
     assert.ok(before < count);
     const calledAtClose = new Promise((resolve) => ws.on('close', () => resolve(done.length)));
-    if (code === 'ECONNRESET') raw.socket.resetAndDestroy();
+    if (codes[0] === 'ECONNRESET') raw.socket.resetAndDestroy();
     else ws.terminate();
     assert.strictEqual(await within(calledAtClose, "'close'"), count);
     assert.strictEqual(ws.bufferedAmount, 0);
@@ -229,7 +230,7 @@ for (const [how, code] of [
       // The write in progress may count as done: Node calls back without an error for it.
       else if (i > before) assert.ok(err instanceof Error && err.code, `callback ${i}`);
     });
-    assert.strictEqual(done.at(-1)[1].code, code);
+    assert.ok(codes.includes(done.at(-1)[1].code), done.at(-1)[1].code);
   });
 }
 

@@ -60,7 +60,8 @@ function parseAddress(address) {
   let protocol = url.protocol;
   if (protocol === 'http:') protocol = 'ws:';
   else if (protocol === 'https:') protocol = 'wss:';
-  const href = protocol === url.protocol ? url.href : protocol + url.href.slice(url.protocol.length);
+  const href =
+    protocol === url.protocol ? url.href : protocol + url.href.slice(url.protocol.length);
 
   const isUnix = protocol === 'ws+unix:';
   if (protocol !== 'ws:' && protocol !== 'wss:' && !isUnix) {

@@ -89,7 +89,7 @@ function lookUp(ws) {
 
 function dial(ws, addresses) {
   const request = ws._request;
-  if (request === null || ws._conn !== -1) return;
+  if (request === null || request.failure !== null) return;
   const { opts, target } = request;
   try {
     ws._conn = native.connect({
@@ -158,7 +158,10 @@ function answered(ws, request, event) {
   if (request.failure !== null) return;
   if (event.response.status === 101) {
     ws._peer = request.peer;
-    ws.emit('upgrade', incomingResponse(event.response, () => ws._socket));
+    ws.emit(
+      'upgrade',
+      incomingResponse(event.response, () => ws._socket)
+    );
     // the listener may have given up on us
     if (ws._readyState !== 0 || request.failure !== null) return;
   }
@@ -196,6 +199,7 @@ function failHandshake(ws, error) {
   clearTimeout(request.timer);
   ws._request = null;
   native.unhold();
+  if (ws._conn !== -1) native.terminate(ws._conn);
   ws._readyState = 2;
   ws._errorEmitted = true;
   try {

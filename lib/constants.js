@@ -8,7 +8,7 @@ module.exports = {
   /** The class that `Buffer.from` and friends make: the cheapest way to a view on known memory. */
   FastBuffer: Buffer[Symbol.species],
   /** Bits of a send, as in src/driver/command.rs. */
-  SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16 },
+  SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16, AUTO: 32 },
   /** What a listener asks JavaScript about, as in src/driver/listener.rs. */
   HOOKS: { UPGRADE: 1, CLIENT_ERROR: 2, REQUEST: 4 },
   /** Kinds of event records, as in src/driver/batch.rs. */
@@ -24,6 +24,7 @@ module.exports = {
     WRITTEN: 8,
     CLOSED: 9,
     NOTICE: 10,
-    RELEASED: 11
+    RELEASED: 11,
+    END: 12
   }
 };

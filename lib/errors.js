@@ -25,7 +25,9 @@ function systemError(syscall, parts) {
       ? ''
       : ` ${parts.address}${parts.port === undefined ? '' : `:${parts.port}`}`;
   const why =
-    syscall === 'listen' && errno !== undefined ? `: ${util.getSystemErrorMap().get(errno)[1]}` : '';
+    syscall === 'listen' && errno !== undefined
+      ? `: ${util.getSystemErrorMap().get(errno)[1]}`
+      : '';
   const error = new Error(`${syscall} ${code}${why}${where}`);
   if (errno !== undefined) error.errno = errno;
   error.code = code;

@@ -46,6 +46,16 @@ function deliver() {
   if (native.isFlushPlanned()) native.flush();
 }
 
+/** Goes on with the delivery in a turn of its own. */
+function resume() {
+  try {
+    deliver();
+  } catch (err) {
+    setImmediate(resume);
+    throw err;
+  }
+}
+
 /** False when the rest has to wait for another turn of the event loop. */
 function deliverRecords() {
   while (position < count) {
@@ -74,7 +84,7 @@ function deliverRecords() {
       // who awaits something in 'open' or 'connection' gets to add listeners before the first
       // message, as when bytes arrive one by one
       opened = false;
-      setImmediate(deliver);
+      setImmediate(resume);
       return false;
     }
 
@@ -98,7 +108,7 @@ function deliverRecords() {
         target._message(native.takeLarge(a), true);
         break;
       case EVENT.PING:
-        target._ping(view(a, b));
+        target._ping(view(a, b), word >>> 16 !== 0);
         break;
       case EVENT.PONG:
         target._pong(view(a, b));
@@ -110,7 +120,10 @@ function deliverRecords() {
         target._written(a);
         break;
       case EVENT.CLOSED:
-        closed(records[at + 1], target);
+        closed(records[at + 1], target, a);
+        break;
+      case EVENT.END:
+        target._ended();
         break;
     }
   }
@@ -124,9 +137,10 @@ function view(offset, length) {
   return new FastBuffer(pieceMemory, offset, length);
 }
 
-function closed(conn, target) {
+/** `errno` is the operating system's error number, 0 without one. */
+function closed(conn, target, errno) {
   remove(conn);
-  target._closed();
+  target._closed(errno);
 }
 
 function notice(conn, event) {

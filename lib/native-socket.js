@@ -20,17 +20,30 @@ class NativeSocket extends Duplex {
   #conn;
   #peer;
   #ws;
+  #raw = false;
   #callbacks = [];
   #timeout = null;
   #timeoutMs = 0;
   #endReceived = false;
 
+  /**
+   * @param {number} conn
+   * @param {object} peer addresses
+   * @param {WebSocket|null} ws null as long as the handshake is not over
+   */
   constructor(conn, peer, ws) {
     super({ allowHalfOpen: true, emitClose: false });
     this.#conn = conn;
     this.#peer = peer;
     this.#ws = ws;
-    if (ws === null) events.add(conn, this);
+  }
+
+  /** The stream of a connection without a WebSocket. */
+  static raw(conn, peer) {
+    const socket = new NativeSocket(conn, peer, null);
+    socket.#raw = true;
+    events.add(conn, socket);
+    return socket;
   }
 
   get remoteAddress() {
@@ -118,7 +131,7 @@ class NativeSocket extends Duplex {
   // ---- Duplex ----
 
   _read() {
-    if (this.#ws === null && this.#conn !== -1) native.pause(this.#conn, false);
+    if (this.#raw && this.#conn !== -1) native.pause(this.#conn, false);
   }
 
   _write(chunk, encoding, callback) {
@@ -128,14 +141,17 @@ class NativeSocket extends Duplex {
     }
     this.#active();
     const bytes = toBuffer(chunk);
-    if (this.#ws === null) this.#callbacks.push(callback);
-    else (this.#ws._callbacks ??= []).push(callback);
+    if (this.#ws === null) {
+      this.#callbacks.push(callback);
+    } else {
+      (this.#ws._callbacks ??= []).push(callback);
+      this.#ws._queuedBytes += bytes.length;
+    }
     native.raw(this.#conn, SEND.ACK, bytes);
-    if (this.#ws !== null) this.#ws._queuedBytes += bytes.length;
   }
 
   _final(callback) {
-    if (this.#conn !== -1) native.rawEnd(this.#conn);
+    if (this.#conn !== -1) native.end(this.#conn);
     callback();
   }
 
@@ -147,6 +163,11 @@ class NativeSocket extends Duplex {
     }
     native.terminate(this.#conn);
     callback(err);
+  }
+
+  /** The handshake is over: the connection is `ws`'s. */
+  _attach(ws) {
+    this.#ws = ws;
   }
 
   // ---- the native side's calls; see lib/events.js ----
@@ -173,7 +194,7 @@ class NativeSocket extends Duplex {
   _connectionClosed() {
     this.#conn = -1;
     for (const callback of this.#callbacks.splice(0)) callback(destroyedError());
-    if (this.#ws === null && !this.#endReceived && !this.readableEnded) this.push(null);
+    if (this.#raw && !this.#endReceived && !this.readableEnded) this.push(null);
     const hadError = Boolean(this.errored);
     this.destroy();
     process.nextTick(emitClose, this, hadError);

@@ -20,6 +20,7 @@ class NativeIncomingMessage extends http.IncomingMessage {
     this.httpVersion = `1.${minor}`;
     this._addHeaderLines(head.headers, head.headers.length);
     this.complete = true;
+    this.upgrade = true;
     this.push(null);
   }
 

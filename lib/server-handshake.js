@@ -4,6 +4,7 @@ const http = require('http');
 
 const { incomingRequest } = require('./request');
 const NativeSocket = require('./native-socket');
+const events = require('./events');
 const native = require('./native');
 
 const RUNNING = 0;
@@ -45,13 +46,16 @@ class PendingUpgrade {
   #event;
   #answered = false;
   #socket = null;
-  #ws = null;
 
   constructor(server, conn, event) {
     this.#server = server;
     this.#conn = conn;
     this.#event = event;
-    this.req = incomingRequest(event.request, () => this.#lookAtSocket());
+    this.req = incomingRequest(event.request, () => {
+      this.#socket = new NativeSocket(conn, event.peer, null);
+      return this.#socket;
+    });
+    events.add(conn, this);
   }
 
   accept() {
@@ -73,7 +77,7 @@ class PendingUpgrade {
     this.#server.emit('headers', headers, this.req);
     const head = Buffer.from(`${headers.concat('\r\n').join('\r\n')}`, 'latin1');
     native.respond(this.#conn, head, true);
-    this.#server._opened(this.#conn, { peer: event.peer, protocol }, this.req);
+    this.#server._opened(this.#conn, { peer: event.peer, protocol }, this.req, this.#socket);
   }
 
   refuse(code, message, headers) {
@@ -81,6 +85,16 @@ class PendingUpgrade {
     this.#answered = true;
     const head = Buffer.from(refusal(code, message, headers));
     native.respond(this.#conn, head, false);
+  }
+
+  // ---- the native side's calls; see lib/events.js ----
+
+  _written() {}
+
+  /** The connection is gone before it was opened. */
+  _closed() {
+    this.#answered = true;
+    if (this.#socket !== null) this.#socket._connectionClosed();
   }
 
   #chooseProtocol() {

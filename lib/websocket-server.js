@@ -9,6 +9,8 @@ const { incomingRequest } = require('./request');
 const { refuse, respond } = require('./server-handshake');
 const NativeListener = require('./listener');
 const NativeSocket = require('./native-socket');
+const events = require('./events');
+const native = require('./native');
 const WebSocket = require('./websocket');
 
 const RUNNING = 0;
@@ -20,7 +22,6 @@ const HOOK_EVENTS = ['headers', 'wsClientError', 'request'];
 
 /** A WebSocket server with the API of ws; see index.d.ts. */
 class WebSocketServer extends EventEmitter {
-  #shouldHandle;
   #http = null;
   #listener;
 
@@ -40,6 +41,7 @@ class WebSocketServer extends EventEmitter {
       handleProtocols: null,
       handshakeTimeout: 60000,
       host: null,
+      maxBufferedChunks: 256 * 1024,
       maxFragments: 16 * 1024,
       maxPayload: DEFAULT_MAX_PAYLOAD,
       maxPendingAutoPongs: 60,
@@ -54,7 +56,9 @@ class WebSocketServer extends EventEmitter {
       ...options
     };
     const hasPort = options.port !== null && options.port !== undefined;
-    if ([hasPort, Boolean(options.server), Boolean(options.noServer)].filter(Boolean).length !== 1) {
+    if (
+      [hasPort, Boolean(options.server), Boolean(options.noServer)].filter(Boolean).length !== 1
+    ) {
       throw new TypeError(
         'One and only one of the "port", "server", or "noServer" options must be specified'
       );
@@ -71,11 +75,11 @@ class WebSocketServer extends EventEmitter {
 
   /** Whether a request is for this server; may be overridden. */
   get shouldHandle() {
-    return this.#shouldHandle ?? shouldHandle;
+    return this._shouldHandle ?? shouldHandle;
   }
 
   set shouldHandle(judge) {
-    this.#shouldHandle = judge;
+    this._shouldHandle = judge;
     this.#updateHooks();
   }
 
@@ -165,7 +169,8 @@ class WebSocketServer extends EventEmitter {
   _notice(conn, event) {
     switch (event.kind) {
       case 'connection':
-        this._opened(conn, event);
+        if (this._state === RUNNING) this._opened(conn, event);
+        else reject(conn);
         break;
       case 'upgrade':
         respond(this, conn, event);
@@ -187,8 +192,12 @@ class WebSocketServer extends EventEmitter {
   }
 
   /** Connection `conn` is a WebSocket now. */
-  _opened(conn, event, req) {
+  _opened(conn, event, req, socket) {
     const ws = new this.options.WebSocket(null, undefined, this.options);
+    if (socket) {
+      socket._attach(ws);
+      ws._nativeSocket = socket;
+    }
     ws._open(conn, event.peer, event.protocol, this.options);
     ws._server = this;
     if (this.clients) this.clients.add(ws);
@@ -202,7 +211,7 @@ class WebSocketServer extends EventEmitter {
   }
 
   #clientError(conn, event) {
-    const socket = new NativeSocket(conn, event.peer, null);
+    const socket = NativeSocket.raw(conn, event.peer);
     const req = incomingRequest(event.request, () => socket);
     const error = new Error(event.error.message);
     Error.captureStackTrace(error, WebSocketServer);
@@ -220,7 +229,7 @@ class WebSocketServer extends EventEmitter {
         if (!this.emit('request', req, res)) res.writeHead(426).end(http.STATUS_CODES[426]);
       });
     }
-    this.#http.emit('connection', new NativeSocket(conn, event.peer, null));
+    this.#http.emit('connection', NativeSocket.raw(conn, event.peer));
   }
 }
 
@@ -229,6 +238,12 @@ function shouldHandle(req) {
   if (!this.options.path) return true;
   const query = req.url.indexOf('?');
   return (query === -1 ? req.url : req.url.slice(0, query)) === this.options.path;
+}
+
+/** It was upgraded while close() was called. */
+function reject(conn) {
+  events.add(conn, { _closed() {} });
+  native.terminate(conn);
 }
 
 function emitClose(server) {

@@ -3,7 +3,7 @@
 const EventEmitter = require('events');
 
 const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, FastBuffer, SEND } = require('./constants');
-const { destroyedError, protocolError } = require('./errors');
+const { destroyedError, protocolError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
 const { isBlob, isValidStatusCode, toBuffer } = require('./validation');
 const bufferedCounter = require('./buffered-counter');
@@ -186,7 +186,7 @@ class WebSocket extends EventEmitter {
       return;
     }
     this._readyState = CLOSING;
-    native.terminate(this._conn);
+    if (this._conn !== -1) native.terminate(this._conn);
   }
 
   /** Stops the delivery of events at once; the peer feels it when the credit is used up. */
@@ -195,15 +195,20 @@ class WebSocket extends EventEmitter {
     if (this._paused) return;
     this._paused = true;
     this._held ??= [];
-    native.pause(this._conn, true);
+    if (this._conn !== -1) native.pause(this._conn, true);
   }
 
   resume() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (!this._paused) return;
     this._paused = false;
-    native.pause(this._conn, false);
+    if (this._conn !== -1) native.pause(this._conn, false);
     process.nextTick(deliverHeld, this);
+  }
+
+  _autoPong(data) {
+    const flags = this._isServer ? SEND.AUTO : SEND.AUTO | SEND.MASK;
+    sendControl(this, native.pong, flags, data);
   }
 
   // ---- the native side's calls; see lib/events.js ----
@@ -225,9 +230,10 @@ class WebSocket extends EventEmitter {
     else emitMessage(this, data, isBinary);
   }
 
-  _ping(data) {
-    if (this._held !== null) holdEvent(this, emitPing, data);
-    else this.emit('ping', data);
+  /** `pongWanted`: the I/O thread has left the automatic pong to us. */
+  _ping(data, pongWanted) {
+    if (this._held !== null) holdEvent(this, pinged, data, pongWanted);
+    else pinged(this, data, pongWanted);
   }
 
   _pong(data) {
@@ -240,13 +246,22 @@ class WebSocket extends EventEmitter {
     else concluded(this, code, reason);
   }
 
+  /** `count` more sends with a callback are written. */
   _written(count) {
-    for (let i = 0; i < count && this._callbacks !== null && this._callbacks.length > 0; i++) {
-      this._callbacks.shift()();
-    }
+    if (this._callbacks !== null) callBack(this._callbacks.splice(0, count));
   }
 
-  _closed() {
+  /** The peer has ended its half. */
+  _ended() {
+    if (this._held !== null) holdEvent(this, peerEnded);
+    else peerEnded(this);
+  }
+
+  /** The connection is gone; `errno` says why, 0 = nothing went wrong. */
+  _closed(errno) {
+    this._conn = -1;
+    const error = errno === 0 ? destroyedError() : systemError('read', { errno });
+    if (this._callbacks !== null) callBack(this._callbacks.splice(0), error);
     if (this._nativeSocket !== null) this._nativeSocket._connectionClosed();
     if (this._held !== null) {
       // what was received before the end is delivered before the end
@@ -296,6 +311,11 @@ module.exports = WebSocket;
 
 function sendNow(ws, data, flags, cb) {
   const conn = ws._conn;
+  if (conn === -1) {
+    // gone, but its last events are held: 'close' is yet to come
+    sendAfterClose(ws, data, cb);
+    return;
+  }
   let key = 0;
   if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
     key = client.maskKey(ws);
@@ -369,6 +389,19 @@ function blobFailed(ws, err, cb) {
   ws.emit('error', err);
 }
 
+/** Calls callbacks of sends; one that throws does not keep the others from being called. */
+function callBack(callbacks, error) {
+  for (let i = 0; i < callbacks.length; i++) {
+    try {
+      if (error === undefined) callbacks[i]();
+      else callbacks[i](error);
+    } catch (err) {
+      process.nextTick(callBack, callbacks.slice(i + 1), error);
+      throw err;
+    }
+  }
+}
+
 function control(ws, send, data, mask, cb) {
   if (ws._readyState === CONNECTING) {
     throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
@@ -388,19 +421,24 @@ function control(ws, send, data, mask, cb) {
   if (mask === undefined) mask = !ws._isServer;
   const bytes = toBuffer(data || EMPTY_BUFFER);
   if (bytes.length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
-  const sendFrame = () => {
-    let flags = mask ? SEND.MASK : 0;
-    let key = 0;
-    if (mask && ws._generateMask !== null) {
-      key = client.maskKey(ws);
-      flags |= SEND.KEY;
-    }
-    if (cb) flags = expectWritten(ws, flags, cb);
-    send(ws._conn, flags, bytes, key);
-    ws._queuedBytes += frameLength(bytes.length, flags);
-  };
-  if (ws._deferred === null) sendFrame();
-  else ws._deferred.push(sendFrame);
+  const flags = mask ? SEND.MASK : 0;
+  if (ws._deferred === null) sendControl(ws, send, flags, bytes, cb);
+  else ws._deferred.push(() => sendControl(ws, send, flags, bytes, cb));
+}
+
+function sendControl(ws, send, flags, bytes, cb) {
+  if (ws._conn === -1) {
+    if (cb) cb(destroyedError());
+    return;
+  }
+  let key = 0;
+  if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
+    key = client.maskKey(ws);
+    flags |= SEND.KEY;
+  }
+  if (cb) flags = expectWritten(ws, flags, cb);
+  send(ws._conn, flags, bytes, key);
+  ws._queuedBytes += frameLength(bytes.length, flags);
 }
 
 /** Too late to be sent: counted, and reported through the callback. */
@@ -431,13 +469,14 @@ function closeBody(code, reason) {
 }
 
 function closeNow(ws, { code, reason }) {
+  ws._closeFrameSent = true;
+  if (ws._conn === -1) return;
   let flags = ws._isServer ? 0 : SEND.MASK;
   let key = 0;
   if (ws._generateMask !== null) {
     key = client.maskKey(ws);
     flags |= SEND.KEY;
   }
-  ws._closeFrameSent = true;
   native.close(ws._conn, flags, code, reason, key);
   ws._queuedBytes += frameLength(code === 0 ? 0 : 2 + reason.length, flags);
 }
@@ -455,7 +494,7 @@ function convert(data, type) {
         ? data.buffer
         : data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
     case 'fragments':
-      return [data];
+      return data.length === 0 ? [] : [data];
     case 'blob':
       return new Blob([data]);
     default:
@@ -463,7 +502,8 @@ function convert(data, type) {
   }
 }
 
-function emitPing(ws, data) {
+function pinged(ws, data, pongWanted) {
+  if (pongWanted && ws._readyState === OPEN) ws._autoPong(data);
   ws.emit('ping', data);
 }
 
@@ -490,15 +530,17 @@ function failed(ws, parts) {
   ws.emit('error', error);
 }
 
-/** The connection is gone. */
+/** Without a close frame that is the end: 1006. */
+function peerEnded(ws) {
+  if (ws._conn === -1) return;
+  ws._readyState = CLOSING;
+  native.end(ws._conn);
+}
+
+/** Everything from before the end is delivered. */
 function ended(ws) {
-  ws._conn = -1;
   ws._held = null;
   ws._counters = null;
-  ws._readyState = ws._readyState === CONNECTING ? CONNECTING : CLOSING;
-  const callbacks = ws._callbacks;
-  ws._callbacks = null;
-  if (callbacks !== null) for (const cb of callbacks) cb(destroyedError());
   if (ws._server !== null) ws._server._forget(ws);
   ws._readyState = CLOSED;
   ws.emit('close', ws._closeCode, ws._closeMessage);

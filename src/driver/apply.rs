@@ -13,29 +13,43 @@ use crate::proto::frame::{MAX_HEADER_LEN, Opcode, encode_header};
 impl Connection {
     pub(super) fn apply(self: &Rc<Self>, command: Command, data: &[u8]) {
         match command {
-            Command::Send { flags, range, key, .. } => self.frame(flags, range.len as usize, |s| {
+            Command::Send {
+                flags, range, key, ..
+            } => self.frame(flags, range.len as usize, |s| {
                 let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
                 let payload = SendPayload::Copied(range.of(data));
                 let mask = self.key_for(flags, key);
                 s.proto.send_message(binary, fin, payload, mask);
             }),
-            Command::SendShared { flags, bytes, key, .. } => self.frame(flags, bytes.len(), |s| {
+            Command::SendShared {
+                flags, bytes, key, ..
+            } => self.frame(flags, bytes.len(), |s| {
                 let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
                 let mask = self.key_for(flags, key);
-                s.proto.send_message(binary, fin, SendPayload::Shared(*bytes), mask);
+                s.proto
+                    .send_message(binary, fin, SendPayload::Shared(*bytes), mask);
             }),
-            Command::Ping { flags, range, key, .. } => self.frame(flags, range.len as usize, |s| {
+            Command::Ping {
+                flags, range, key, ..
+            } => self.frame(flags, range.len as usize, |s| {
                 s.proto.send_ping(range.of(data), self.key_for(flags, key));
             }),
-            Command::Pong { flags, range, key, .. } => self.frame(flags, range.len as usize, |s| {
-                s.proto.send_pong(range.of(data), self.key_for(flags, key));
-            }),
-            Command::Close { code, range, flags, key, .. } => {
+            Command::Pong {
+                flags, range, key, ..
+            } => self.pong(flags, range.of(data), key),
+            Command::Close {
+                code,
+                range,
+                flags,
+                key,
+                ..
+            } => {
                 let len = if code == 0 { 0 } else { 2 + range.len as usize };
                 self.frame(flags, len, |s| {
                     let code = (code != 0).then_some(code);
                     let mask = self.key_for(flags, key);
-                    s.proto.send_close(code, range.of(data), mask, Instant::now());
+                    s.proto
+                        .send_close(code, range.of(data), mask, Instant::now());
                 });
             }
             Command::Flush { .. } => self.touch(),
@@ -45,8 +59,8 @@ impl Connection {
             }
             Command::Respond { range, upgrade, .. } => self.respond(range.of(data), upgrade),
             Command::Raw { flags, range, .. } => self.raw(flags, range, data),
-            Command::RawEnd { .. } => {
-                self.io().end_wanted = true;
+            Command::End { .. } => {
+                self.link.lock().proto.end();
                 self.touch();
                 self.wake();
             }
@@ -70,6 +84,21 @@ impl Connection {
             }
         }
         self.touch();
+    }
+
+    fn pong(self: &Rc<Self>, flags: SendFlags, data: &[u8], key: u32) {
+        let mut refused = false;
+        self.frame(flags, data.len(), |s| {
+            let mask = self.key_for(flags, key);
+            if flags.has(SendFlags::AUTO) {
+                refused = s.proto.send_auto_pong(data, mask).is_err();
+            } else {
+                s.proto.send_pong(data, mask);
+            }
+        });
+        if refused {
+            self.destroy();
+        }
     }
 
     fn raw(self: &Rc<Self>, flags: SendFlags, range: Range, data: &[u8]) {
@@ -103,7 +132,9 @@ impl Connection {
 
     fn configure(&self, setting: SocketSetting) {
         let io = self.io();
-        let Some(transport) = &io.transport else { return };
+        let Some(transport) = &io.transport else {
+            return;
+        };
         // as in Node, a socket that is going away makes this do nothing
         let _ = match setting {
             SocketSetting::NoDelay(on) => transport.set_no_delay(on),
@@ -127,5 +158,13 @@ impl Connection {
 fn frame_len(payload: usize, flags: SendFlags) -> usize {
     let mask = flags.has(SendFlags::MASK).then_some([0; 4]);
     let mut header = [0; MAX_HEADER_LEN];
-    payload + encode_header(&mut header, true, false, Opcode::Binary, payload as u64, mask)
+    payload
+        + encode_header(
+            &mut header,
+            true,
+            false,
+            Opcode::Binary,
+            payload as u64,
+            mask,
+        )
 }

@@ -33,17 +33,21 @@ pub enum Kind {
     /// A message of `b` bytes with memory of its own, number `a` of the batch.
     LargeText = 3,
     LargeBinary = 4,
-    /// Control frames: `b` bytes at offset `a` of the current piece.
+    /// Control frames: `b` bytes at offset `a` of the current piece. A ping's kind word has 1 in
+    /// its upper 16 bits if JavaScript has to send the pong.
     Ping = 5,
     Pong = 6,
     /// As above; the close code is in the upper 16 bits of the kind word (0 = none).
     Close = 7,
     /// `a` more sends that asked for it have been handed to the operating system.
     Written = 8,
-    /// The transport is gone: the last event of a connection.
+    /// The transport is gone: the last event of a connection. `a` is the operating system's error
+    /// number, 0 without one.
     Closed = 9,
     /// Number `a` of the batch's notices.
     Notice = 10,
+    /// The peer has ended its half: JavaScript ends ours, after everything that it sends before.
+    End = 12,
     /// JavaScript memory number `a`, lent to a send, is no longer used.
     Released = 11,
 }
@@ -82,7 +86,12 @@ impl Batch {
     }
 
     pub fn push(&mut self, kind: Kind, conn: u32, a: u32, b: u32) {
-        self.records.push(Record { kind: kind as u32, conn, a, b });
+        self.records.push(Record {
+            kind: kind as u32,
+            conn,
+            a,
+            b,
+        });
     }
 
     /// A message whose payload is borrowed, or small.
@@ -104,15 +113,32 @@ impl Batch {
         }
     }
 
-    pub fn push_control(&mut self, kind: Kind, conn: u32, data: &[u8]) {
+    /// `pong_wanted`: JavaScript has to answer, so that the pong keeps its place.
+    pub fn push_ping(&mut self, conn: u32, data: &[u8], pong_wanted: bool) {
+        let a = self.copy(data);
+        let kind = Kind::Ping as u32 | u32::from(pong_wanted) << 16;
+        self.records.push(Record {
+            kind,
+            conn,
+            a,
+            b: data.len() as u32,
+        });
+    }
+
+    pub fn push_pong(&mut self, conn: u32, data: &[u8]) {
         let offset = self.copy(data);
-        self.push(kind, conn, offset, data.len() as u32);
+        self.push(Kind::Pong, conn, offset, data.len() as u32);
     }
 
     pub fn push_close(&mut self, conn: u32, code: Option<u16>, reason: &[u8]) {
         let a = self.copy(reason);
         let kind = Kind::Close as u32 | u32::from(code.unwrap_or(0)) << 16;
-        self.records.push(Record { kind, conn, a, b: reason.len() as u32 });
+        self.records.push(Record {
+            kind,
+            conn,
+            a,
+            b: reason.len() as u32,
+        });
     }
 
     pub fn push_notice(&mut self, conn: u32, notice: Notice) {
@@ -133,7 +159,11 @@ impl Batch {
     }
 
     fn push_large(&mut self, conn: u32, binary: bool, data: Vec<u8>) {
-        let kind = if binary { Kind::LargeBinary } else { Kind::LargeText };
+        let kind = if binary {
+            Kind::LargeBinary
+        } else {
+            Kind::LargeText
+        };
         let index = self.large.len() as u32;
         self.push(kind, conn, index, data.len() as u32);
         self.large.push(Some(data));
@@ -173,8 +203,12 @@ mod tests {
         for _ in 0..20 {
             batch.push_message(1, true, &payload);
         }
-        let pieces: Vec<u32> =
-            batch.records.iter().filter(|r| r.kind == Kind::Piece as u32).map(|r| r.a).collect();
+        let pieces: Vec<u32> = batch
+            .records
+            .iter()
+            .filter(|r| r.kind == Kind::Piece as u32)
+            .map(|r| r.a)
+            .collect();
         assert_eq!(pieces.iter().sum::<u32>() as usize, batch.arena.len());
         assert_eq!(pieces, [30_000, 30_000, 30_000, 10_000]);
         let mut size = 0;

@@ -10,27 +10,83 @@ use crate::transport::Endpoint;
 
 /// One request. Small payloads are a range of the batch's `data`.
 pub enum Command {
-    Send { conn: u32, flags: SendFlags, range: Range, key: u32 },
-    SendShared { conn: u32, flags: SendFlags, bytes: Box<Bytes>, key: u32 },
-    Ping { conn: u32, flags: SendFlags, range: Range, key: u32 },
-    Pong { conn: u32, flags: SendFlags, range: Range, key: u32 },
+    Send {
+        conn: u32,
+        flags: SendFlags,
+        range: Range,
+        key: u32,
+    },
+    SendShared {
+        conn: u32,
+        flags: SendFlags,
+        bytes: Box<Bytes>,
+        key: u32,
+    },
+    Ping {
+        conn: u32,
+        flags: SendFlags,
+        range: Range,
+        key: u32,
+    },
+    Pong {
+        conn: u32,
+        flags: SendFlags,
+        range: Range,
+        key: u32,
+    },
     /// `code` 0: a close frame without a body.
-    Close { conn: u32, code: u16, range: Range, key: u32, flags: SendFlags },
+    Close {
+        conn: u32,
+        code: u16,
+        range: Range,
+        key: u32,
+        flags: SendFlags,
+    },
     /// Writes what a send from the JavaScript thread could not.
-    Flush { conn: u32 },
-    Pause { conn: u32, on: bool },
-    Terminate { conn: u32 },
+    Flush {
+        conn: u32,
+    },
+    Pause {
+        conn: u32,
+        on: bool,
+    },
+    Terminate {
+        conn: u32,
+    },
     /// JavaScript has seen the last event of the connection: its id is free.
-    Release { conn: u32 },
+    Release {
+        conn: u32,
+    },
     /// Answers an upgrade request with a complete response head (and body).
-    Respond { conn: u32, range: Range, upgrade: bool },
+    Respond {
+        conn: u32,
+        range: Range,
+        upgrade: bool,
+    },
     /// Bytes to a connection in raw mode, outside of any frame.
-    Raw { conn: u32, range: Range, flags: SendFlags },
-    RawEnd { conn: u32 },
-    Configure { conn: u32, setting: SocketSetting },
-    Connect { conn: u32, dial: Box<Dial> },
-    Listen { listener: Arc<Listener> },
-    CloseListener { listener: u32 },
+    Raw {
+        conn: u32,
+        range: Range,
+        flags: SendFlags,
+    },
+    /// Ends our half after what is queued.
+    End {
+        conn: u32,
+    },
+    Configure {
+        conn: u32,
+        setting: SocketSetting,
+    },
+    Connect {
+        conn: u32,
+        dial: Box<Dial>,
+    },
+    Listen {
+        listener: Arc<Listener>,
+    },
+    CloseListener {
+        listener: u32,
+    },
 }
 
 /// A range of [`CommandBatch::data`].
@@ -59,6 +115,8 @@ impl SendFlags {
     pub const MASK: u32 = 8;
     /// The masking key is the command's `key`, not a random one.
     pub const KEY: u32 = 16;
+    /// An automatic pong: it counts against the limit.
+    pub const AUTO: u32 = 32;
 
     pub fn has(self, bit: u32) -> bool {
         self.0 & bit != 0
@@ -79,9 +137,20 @@ pub struct ConnectionOptions {
     pub max_frame_size: u64,
     pub max_fragments: u32,
     pub skip_utf8_validation: bool,
-    pub auto_pong: bool,
+    pub auto_pong: AutoPong,
     pub max_pending_pongs: u32,
     pub close_timeout: Duration,
+}
+
+/// Who answers pings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoPong {
+    Off,
+    /// The I/O thread, unless messages before the ping are still on their way to JavaScript: then
+    /// JavaScript, so that the pong keeps its place between the replies.
+    InOrder,
+    /// JavaScript, which delays its events.
+    Deferred,
 }
 
 /// A client's connection to be.
@@ -112,7 +181,10 @@ impl CommandBatch {
     pub fn append(&mut self, bytes: &[u8]) -> Range {
         let start = self.data.len() as u32;
         self.data.extend_from_slice(bytes);
-        Range { start, len: bytes.len() as u32 }
+        Range {
+            start,
+            len: bytes.len() as u32,
+        }
     }
 
     pub fn clear(&mut self) {

@@ -17,7 +17,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use super::batch::Kind;
-use super::command::{ConnectionOptions, Dial};
+use super::command::{AutoPong, ConnectionOptions, Dial};
+use super::io_thread::SCRATCH;
 use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
@@ -44,7 +45,7 @@ pub struct Connection {
     pub(super) env: Rc<LocalEnvironment>,
     pub(super) listener: Option<Arc<Listener>>,
     pub(super) link: Arc<Link>,
-    pub(super) auto_pong: bool,
+    auto_pong: AutoPong,
     io: RefCell<Io>,
     waker: RefCell<Option<Waker>>,
     /// JavaScript knows of it and is to be told of its end.
@@ -68,11 +69,12 @@ pub(super) struct Io {
     starved: bool,
     /// The peer has ended its half.
     eof: bool,
-    /// Our half is to end when everything is written; and has ended.
-    pub end_wanted: bool,
+    /// Our half has ended.
     shut: bool,
     /// Nothing can be saved: destroy at the end of this turn.
     doomed: bool,
+    /// The operating system's number of what went wrong.
+    errno: u32,
 }
 
 pub(super) enum Stage {
@@ -148,9 +150,9 @@ impl Connection {
                 credit: Credit::default(),
                 starved: false,
                 eof: false,
-                end_wanted: false,
                 shut: false,
                 doomed: false,
+                errno: 0,
             }),
             waker: RefCell::new(None),
             announced: Cell::new(false),
@@ -196,7 +198,10 @@ impl Connection {
         let io = self.io.borrow();
         matches!(io.stage, Stage::RequestHead)
             && io.pending.is_empty()
-            && self.listener.as_ref().is_some_and(|own| Arc::ptr_eq(own, listener))
+            && self
+                .listener
+                .as_ref()
+                .is_some_and(|own| Arc::ptr_eq(own, listener))
     }
 
     /// From here on the bytes are frames.
@@ -214,12 +219,17 @@ impl Connection {
     pub(super) fn refuse(&self, io: &mut Io) {
         io.stage = Stage::Refused;
         io.deadline = Some(Instant::now() + LINGER);
-        io.end_wanted = true;
         io.pending = Vec::new();
+        self.link.lock().proto.end();
     }
 
     fn drive(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.waker.borrow().as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+        if !self
+            .waker
+            .borrow()
+            .as_ref()
+            .is_some_and(|w| w.will_wake(cx.waker()))
+        {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
         }
         let mut io = self.io.borrow_mut();
@@ -242,7 +252,7 @@ impl Connection {
     fn receive(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) {
         let mut reads = 0;
         while self.may_receive(io) {
-            if !io.pending.is_empty() && !is_head(&io.stage) {
+            if !io.pending.is_empty() && matches!(io.stage, Stage::Open | Stage::Raw) {
                 let mut pending = std::mem::take(&mut io.pending);
                 self.consume(io, &mut pending);
                 continue;
@@ -266,7 +276,8 @@ impl Connection {
             return false;
         }
         match io.stage {
-            Stage::Deciding => false,
+            // to learn that the peer has left
+            Stage::Deciding => io.pending.len() < SCRATCH,
             Stage::RequestHead | Stage::ResponseHead(_) | Stage::Refused => true,
             Stage::Raw => !self.paused.get() && !io.starved,
             Stage::Open => {
@@ -281,11 +292,7 @@ impl Connection {
     }
 
     /// One read; false at the end of the stream.
-    fn receive_once(
-        self: &Rc<Self>,
-        io: &mut Io,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<bool>> {
+    fn receive_once(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if matches!(io.stage, Stage::Open) {
             let mut state = self.link.lock();
             let state = &mut *state;
@@ -303,7 +310,9 @@ impl Connection {
                 return Poll::Ready(Ok(true));
             }
         }
-        let Some(mut transport) = io.transport.take() else { return Poll::Ready(Ok(false)) };
+        let Some(mut transport) = io.transport.take() else {
+            return Poll::Ready(Ok(false));
+        };
         let mut scratch = self.env.context.scratch.borrow_mut();
         let received = transport.poll_receive(cx, &mut scratch);
         io.transport = Some(transport);
@@ -323,7 +332,8 @@ impl Connection {
                 self.env.notify(self.id, Notice::RawData(chunk.to_vec()));
             }
             Stage::Refused => {}
-            Stage::RequestHead | Stage::Deciding => {
+            Stage::Deciding => io.pending.extend_from_slice(chunk),
+            Stage::RequestHead => {
                 io.pending.extend_from_slice(chunk);
                 self.request_head(io);
             }
@@ -360,8 +370,9 @@ impl Connection {
                 });
             }
             Event::Ping(data) => {
+                let prompt = self.auto_pong == AutoPong::InOrder && self.all_delivered(io);
                 // the pong goes first: 5.5.3, "as soon as is practical"
-                if self.auto_pong {
+                if prompt {
                     let key = self.mask_key(state);
                     if state.proto.send_auto_pong(&data, key).is_err() {
                         io.doomed = true;
@@ -369,14 +380,17 @@ impl Connection {
                     }
                 }
                 self.spend_credit(io, data.len());
-                self.env.event(|batch| batch.push_control(Kind::Ping, self.id, &data));
+                let wanted = self.auto_pong != AutoPong::Off && !prompt;
+                self.env
+                    .event(|batch| batch.push_ping(self.id, &data, wanted));
             }
             Event::Pong(data) => {
                 self.spend_credit(io, data.len());
-                self.env.event(|batch| batch.push_control(Kind::Pong, self.id, &data));
+                self.env.event(|batch| batch.push_pong(self.id, &data));
             }
             Event::Close { code, reason } => {
-                self.env.event(|batch| batch.push_close(self.id, code, &reason));
+                self.env
+                    .event(|batch| batch.push_close(self.id, code, &reason));
             }
         }
     }
@@ -393,10 +407,14 @@ impl Connection {
     fn end_of_stream(&self, io: &mut Io) {
         io.eof = true;
         match io.stage {
-            Stage::Open => self.link.lock().proto.receive_eof(),
+            Stage::Open => {
+                self.link.lock().proto.receive_eof();
+                self.env.event(|batch| batch.push(Kind::End, self.id, 0, 0));
+            }
             Stage::Raw => self.env.notify(self.id, Notice::RawEnd),
             Stage::ResponseHead(_) => {
-                self.env.notify(self.id, Notice::ResponseFailed(ResponseError::HangUp));
+                self.env
+                    .notify(self.id, Notice::ResponseFailed(ResponseError::HangUp));
                 io.doomed = true;
             }
             Stage::RequestHead | Stage::Deciding => io.doomed = true,
@@ -405,13 +423,20 @@ impl Connection {
     }
 
     fn receive_failed(&self, io: &mut Io, error: io::Error) {
+        io.errno = errno(&error);
         if let Stage::ResponseHead(_) = io.stage {
-            self.env.notify(self.id, Notice::ResponseFailed(ResponseError::Io(error)));
+            self.env
+                .notify(self.id, Notice::ResponseFailed(ResponseError::Io(error)));
         }
         io.doomed = true;
     }
 
     // ---- credit ----
+
+    /// JavaScript has had all messages so far, and what it sent in reply is queued.
+    fn all_delivered(&self, io: &Io) -> bool {
+        self.env.drained() >= io.credit.seq && self.env.shared.commands_settled(self.env.thread())
+    }
 
     fn spend_credit(self: &Rc<Self>, io: &mut Io, bytes: usize) {
         let credit = &mut io.credit;
@@ -444,25 +469,27 @@ impl Connection {
     // ---- sending ----
 
     fn send(&self, io: &mut Io, cx: &mut Context<'_>) {
-        let Some(transport) = &mut io.transport else { return };
+        let Some(transport) = &mut io.transport else {
+            return;
+        };
         let mut state = self.link.lock();
         if !state.write_failed {
             // the error shows when reading; until then what the peer has sent is still delivered
             let sent = transport.poll_send(cx, state.proto.transmit());
-            state.write_failed = matches!(sent, Poll::Ready(Err(_)));
+            if let Poll::Ready(Err(error)) = sent {
+                io.errno = errno(&error);
+                state.write_failed = true;
+            }
         }
         if state.write_failed {
             state.proto.transmit().clear();
         }
         let acked = state.progress();
         if acked > 0 {
-            self.env.event(|batch| batch.push(Kind::Written, self.id, acked, 0));
+            self.env
+                .event(|batch| batch.push(Kind::Written, self.id, acked, 0));
         }
-        let ended = match io.stage {
-            Stage::Open => state.proto.should_shutdown(),
-            _ => io.end_wanted && state.proto.transmit().is_empty(),
-        };
-        if ended && !io.shut {
+        if state.proto.should_shutdown() {
             io.shut = true;
             state.proto.set_shutdown_done();
             // fails when the peer has reset the connection, which reading reports
@@ -502,7 +529,9 @@ impl Connection {
             }
         };
         loop {
-            let timer = io.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
+            let timer = io
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
             if timer.deadline().into_std() > due {
                 timer.as_mut().reset(due.into());
             }
@@ -533,7 +562,9 @@ impl Connection {
     /// Closes the transport, whatever is under way, and says so.
     pub fn destroy(&self) {
         let mut io = self.io.borrow_mut();
-        let Some(transport) = io.transport.take() else { return };
+        let Some(transport) = io.transport.take() else {
+            return;
+        };
         {
             let mut state = self.link.lock();
             #[cfg(unix)]
@@ -544,13 +575,15 @@ impl Connection {
             state.progress();
         }
         drop(transport);
+        let errno = io.errno;
         io.pending = Vec::new();
         io.timer = None;
         drop(io);
         self.env.shared.set_link(self.id, None);
         self.env.remove(self.id);
         if self.announced.get() {
-            self.env.event(|batch| batch.push(Kind::Closed, self.id, 0, 0));
+            self.env
+                .event(|batch| batch.push(Kind::Closed, self.id, errno, 0));
         } else {
             self.env.shared.release(self.id);
         }
@@ -561,8 +594,8 @@ impl Connection {
     }
 }
 
-fn is_head(stage: &Stage) -> bool {
-    matches!(stage, Stage::RequestHead | Stage::ResponseHead(_))
+fn errno(error: &io::Error) -> u32 {
+    error.raw_os_error().map_or(0, |code| code as u32)
 }
 
 /// The task of a connection.

@@ -20,7 +20,10 @@ impl Segment {
 
     /// The address and length in bytes, for a view from JavaScript.
     pub fn memory(&self) -> (*mut u8, usize) {
-        (self.0.as_ptr().cast_mut().cast(), std::mem::size_of_val(&self.0))
+        (
+            self.0.as_ptr().cast_mut().cast(),
+            std::mem::size_of_val(&self.0),
+        )
     }
 }
 
@@ -33,7 +36,10 @@ pub struct Counter {
 impl Counter {
     /// The counter of connection `id` in its segment, set to zero.
     pub fn new(segment: Arc<Segment>, id: u32) -> Self {
-        let counter = Self { segment, index: id as usize % SEGMENT };
+        let counter = Self {
+            segment,
+            index: id as usize % SEGMENT,
+        };
         counter.set(0, 0);
         counter
     }

@@ -27,7 +27,12 @@ pub async fn dial(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>) {
         };
         match outcome {
             Ok(transport) => {
-                env.notify(id, Notice::Connected { peer: transport.peer() });
+                env.notify(
+                    id,
+                    Notice::Connected {
+                        peer: transport.peer(),
+                    },
+                );
                 return Connection::dialled(env, id, dial, transport);
             }
             Err(error) => failure = Some((error, endpoint)),
@@ -43,6 +48,13 @@ pub async fn dial(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>) {
         None => (io::ErrorKind::InvalidInput.into(), None, None),
     };
     env.remove(id);
-    env.notify(id, Notice::ConnectFailed { error, address, port });
+    env.notify(
+        id,
+        Notice::ConnectFailed {
+            error,
+            address,
+            port,
+        },
+    );
     env.event(|batch| batch.push(Kind::Closed, id, 0, 0));
 }

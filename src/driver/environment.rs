@@ -145,7 +145,9 @@ impl Environment {
         let flow = &self.flow[batch.thread];
         flow.drained.store(batch.seq, Ordering::SeqCst);
         if flow.waiting.swap(false, Ordering::SeqCst) {
-            self.threads[batch.thread].mailbox.send(Submission::Credit { env: self.id });
+            self.threads[batch.thread]
+                .mailbox
+                .send(Submission::Credit { env: self.id });
         }
         let mut spare = lock(&self.spare);
         if spare.len() < SPARES {
@@ -157,7 +159,10 @@ impl Environment {
 
     pub fn submit(self: &Arc<Self>, thread: usize, batch: CommandBatch) {
         self.flow[thread].submitted.fetch_add(1, Ordering::AcqRel);
-        self.threads[thread].mailbox.send(Submission::Commands { env: self.clone(), batch });
+        self.threads[thread].mailbox.send(Submission::Commands {
+            env: self.clone(),
+            batch,
+        });
     }
 
     pub fn spare_commands(&self) -> CommandBatch {
@@ -167,9 +172,7 @@ impl Environment {
     /// Whether a thread sleeps and has worked off everything it was sent: only then may a send go
     /// past it, since nothing can be overtaken.
     pub fn is_idle(&self, thread: usize) -> bool {
-        let flow = &self.flow[thread];
-        self.threads[thread].mailbox.is_parked()
-            && flow.submitted.load(Ordering::Acquire) == flow.processed.load(Ordering::Acquire)
+        self.threads[thread].mailbox.is_parked() && self.commands_settled(thread)
     }
 
     // ---- both: lent memory ----
@@ -188,6 +191,12 @@ impl Environment {
             each(i, id);
         }
         count
+    }
+
+    /// Whether nothing that JavaScript sent to this thread waits to be worked off.
+    pub fn commands_settled(&self, thread: usize) -> bool {
+        let flow = &self.flow[thread];
+        flow.submitted.load(Ordering::Acquire) == flow.processed.load(Ordering::Acquire)
     }
 
     /// No bell after this; what is published from now on is never read.
@@ -239,6 +248,10 @@ impl Environment {
     }
 
     pub fn link(&self, id: u32) -> Option<Arc<Link>> {
-        lock(&self.table).links.get(conn_index(id)).cloned().flatten()
+        lock(&self.table)
+            .links
+            .get(conn_index(id))
+            .cloned()
+            .flatten()
     }
 }

@@ -1,30 +1,52 @@
 //! The opening handshake on the I/O thread, for both roles.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Io, Stage};
 use super::listener::{Listener, hooks};
 use super::notice::{Notice, ResponseError};
-use crate::proto::handshake::Parsed;
 use crate::proto::handshake::client::{check_response, parse_response_with};
 use crate::proto::handshake::server::{
-    Refusal, Request, Upgrade, check_request, is_upgrade, parse_protocols, parse_request_with,
-    upgrade_required, write_accept, write_refusal,
+    Refusal, Request, Upgrade, check_request, is_upgrade, keeps_alive, parse_protocols,
+    parse_request_with, write_accept, write_refusal, write_upgrade_required,
 };
 use crate::proto::handshake::status;
+use crate::proto::handshake::{HeadScan, Parsed};
 use crate::transport::{PeerInfo, Transport};
+
+/// As Node's `keepAliveTimeout`: how long the next request may take after a plain one.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Bytes of answers that a peer may leave unread while it asks on.
+const UNREAD_ANSWERS: usize = 16 * 1024;
 
 impl Connection {
     /// Judges the request once its head is complete.
-    pub(super) fn request_head(self: &Rc<Self>, io: &mut Io) {
-        let Some(listener) = self.listener.clone() else { return };
-        let peer = io.transport.as_ref().map(Transport::peer).unwrap_or_default();
+    pub(super) fn request_head(&self, io: &mut Io) {
+        while matches!(io.stage, Stage::RequestHead) && self.next_request(io) {}
+    }
+
+    /// True if another request may follow in what has been received.
+    fn next_request(&self, io: &mut Io) -> bool {
+        let Some(listener) = self.listener.clone() else {
+            return false;
+        };
+        let peer = io
+            .transport
+            .as_ref()
+            .map(Transport::peer)
+            .unwrap_or_default();
         match parse_request_with(&mut io.scan, &io.pending) {
             Ok(Parsed::Incomplete) => {}
-            Ok(Parsed::Complete { value: request, consumed }) => {
+            Ok(Parsed::Complete {
+                value: request,
+                consumed,
+            }) => {
                 let request = Box::new(request);
                 if !is_upgrade(&request) {
-                    return self.plain_request(io, &listener, peer);
+                    self.plain_request(io, &listener, &request, consumed, peer);
+                    return true;
                 }
                 io.pending.drain(..consumed);
                 match judge(&listener, &request) {
@@ -37,6 +59,7 @@ impl Connection {
             }
             Err(refusal) => self.write_refusal(io, &refusal),
         }
+        false
     }
 
     fn upgrade(
@@ -53,7 +76,12 @@ impl Connection {
             io.stage = Stage::Deciding;
             io.deadline = None;
             let upgrade = Box::new(upgrade);
-            let notice = Notice::Upgrade { listener: listener_id, request, upgrade, peer };
+            let notice = Notice::Upgrade {
+                listener: listener_id,
+                request,
+                upgrade,
+                peer,
+            };
             return self.env.notify(self.id(), notice);
         }
         if listener.is_closing() {
@@ -65,7 +93,12 @@ impl Connection {
         self.link.lock().proto.transmit().push_raw(&head);
         self.announced.set(true);
         self.open(io);
-        let notice = Notice::Connection { listener: listener_id, request, protocol, peer };
+        let notice = Notice::Connection {
+            listener: listener_id,
+            request,
+            protocol,
+            peer,
+        };
         self.env.notify(self.id(), notice);
     }
 
@@ -82,16 +115,50 @@ impl Connection {
         }
         self.raw_mode(io);
         let listener = listener.id;
-        self.env.notify(self.id(), Notice::ClientError { listener, request, refusal, peer });
+        self.env.notify(
+            self.id(),
+            Notice::ClientError {
+                listener,
+                request,
+                refusal,
+                peer,
+            },
+        );
     }
 
     /// A request that asks for no upgrade.
-    fn plain_request(&self, io: &mut Io, listener: &Listener, peer: PeerInfo) {
-        if !listener.wants(hooks::REQUEST) {
-            return self.write_refusal(io, &upgrade_required());
+    fn plain_request(
+        &self,
+        io: &mut Io,
+        listener: &Listener,
+        request: &Request,
+        consumed: usize,
+        peer: PeerInfo,
+    ) {
+        if listener.wants(hooks::REQUEST) {
+            self.raw_mode(io);
+            return self.env.notify(
+                self.id(),
+                Notice::Request {
+                    listener: listener.id,
+                    peer,
+                },
+            );
         }
-        self.raw_mode(io);
-        self.env.notify(self.id(), Notice::Request { listener: listener.id, peer });
+        let mut state = self.link.lock();
+        let queue = state.proto.transmit();
+        let unread = queue.len() >= UNREAD_ANSWERS;
+        let keep_alive = keeps_alive(request) && !listener.is_closing() && !unread;
+        let mut response = Vec::new();
+        write_upgrade_required(&mut response, keep_alive);
+        queue.push_raw(&response);
+        drop(state);
+        if !keep_alive {
+            return self.refuse(io);
+        }
+        io.pending.drain(..consumed);
+        io.scan = HeadScan::default();
+        io.deadline = Some(Instant::now() + KEEP_ALIVE.min(listener.handshake_timeout));
     }
 
     /// JavaScript takes the bytes as they are, starting with those in `pending`.
@@ -115,14 +182,20 @@ impl Connection {
 
     /// Judges the server's answer once its head is complete.
     pub(super) fn response_head(self: &Rc<Self>, io: &mut Io) {
-        let Stage::ResponseHead(dial) = &io.stage else { return };
+        let Stage::ResponseHead(dial) = &io.stage else {
+            return;
+        };
         match parse_response_with(&mut io.scan, &io.pending) {
             Ok(Parsed::Incomplete) => {}
-            Ok(Parsed::Complete { value: response, consumed }) => {
+            Ok(Parsed::Complete {
+                value: response,
+                consumed,
+            }) => {
                 let outcome = check_response(&response, &dial.key, &dial.protocols, false);
                 let accepted = outcome.is_ok();
                 let response = Box::new(response);
-                self.env.notify(self.id(), Notice::Response { response, outcome });
+                self.env
+                    .notify(self.id(), Notice::Response { response, outcome });
                 if accepted {
                     io.pending.drain(..consumed);
                     self.open(io);
@@ -151,12 +224,19 @@ enum Fault {
 fn judge(listener: &Listener, request: &Request) -> Result<Upgrade, Fault> {
     let checked = check_request(request).map_err(Fault::Client)?;
     // `shouldHandle` judges the path where JavaScript is asked
-    let path = listener.path.as_ref().filter(|_| !listener.wants(hooks::UPGRADE));
+    let path = listener
+        .path
+        .as_ref()
+        .filter(|_| !listener.wants(hooks::UPGRADE));
     if path.is_some_and(|path| path != pathname(request)) {
         return Err(Fault::Path);
     }
     let protocols = parse_protocols(request).map_err(Fault::Client)?;
-    Ok(Upgrade { accept: checked.accept, version: checked.version, protocols })
+    Ok(Upgrade {
+        accept: checked.accept,
+        version: checked.version,
+        protocols,
+    })
 }
 
 fn plain_refusal(code: u16) -> Refusal {

@@ -50,7 +50,10 @@ pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>) {
         .on_thread_unpark(|| with_context(|context| context.handle.mailbox.after_unpark()))
         .build_local(Default::default())
         .expect("an event queue can be had for the I/O thread");
-    let pump = Pump { context: context.clone(), letters: Vec::new() };
+    let pump = Pump {
+        context: context.clone(),
+        letters: Vec::new(),
+    };
     runtime.block_on(async move {
         // a task of its own, so that a wake from this very thread costs no system call
         let _ = tokio::task::spawn_local(pump).await;
@@ -106,7 +109,11 @@ impl Future for Pump {
                     local.run(&mut batch);
                     env.commands_done(context.index, batch);
                 }
-                Submission::Accepted { env, listener, stream } => {
+                Submission::Accepted {
+                    env,
+                    listener,
+                    stream,
+                } => {
                     let local = context.environment(&env);
                     local.serve(listener, Transport::from_tcp(stream));
                 }

@@ -55,13 +55,19 @@ impl Link {
 
     /// Queues with `enqueue` and writes at once, if nothing is queued and nobody else is at it.
     #[cfg(unix)]
-    pub fn send_directly(&self, ack: bool, enqueue: impl FnOnce(&mut Connection) -> usize) -> Direct {
+    pub fn send_directly(
+        &self,
+        ack: bool,
+        enqueue: impl FnOnce(&mut Connection) -> usize,
+    ) -> Direct {
         let mut state = match self.0.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(state)) => state.into_inner(),
             Err(TryLockError::WouldBlock) => return Direct::Refused,
         };
-        let Some(fd) = state.direct else { return Direct::Refused };
+        let Some(fd) = state.direct else {
+            return Direct::Refused;
+        };
         if !state.proto.transmit().is_empty() || state.proto.is_close_sent() {
             return Direct::Refused;
         }
@@ -72,7 +78,11 @@ impl Link {
         }
         write_now(fd, &mut state);
         let acked = state.progress();
-        if state.proto.transmit().is_empty() { Direct::Written { acked } } else { Direct::Partial }
+        if state.proto.transmit().is_empty() {
+            Direct::Written { acked }
+        } else {
+            Direct::Partial
+        }
     }
 }
 
@@ -115,7 +125,12 @@ fn write_now(fd: std::os::fd::RawFd, state: &mut State) {
     // SAFETY: `bytes` is valid for its length, and `fd` is the connection's own open socket as
     // long as the lock on `state` is held.
     let sent = unsafe {
-        libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+        libc::send(
+            fd,
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+        )
     };
     if sent > 0 {
         queue.advance(sent as usize);

@@ -63,8 +63,11 @@ impl Listener {
         handshake_timeout: Duration,
         options: ConnectionOptions,
     ) -> io::Result<(Arc<Self>, std::net::SocketAddr)> {
-        let socket =
-            Socket::new(Domain::for_address(bind.address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(bind.address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         if bind.address.is_ipv6() {
@@ -128,10 +131,20 @@ impl Listener {
 
 /// Accepts until the listener is closed, spreading connections over the I/O threads in turn.
 pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {
-    let Some(socket) = lock(&listener.socket).take() else { return };
+    let Some(socket) = lock(&listener.socket).take() else {
+        return;
+    };
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
-        Err(error) => return env.notify(0, Notice::ListenerFailed { listener: listener.id, error }),
+        Err(error) => {
+            return env.notify(
+                0,
+                Notice::ListenerFailed {
+                    listener: listener.id,
+                    error,
+                },
+            );
+        }
     };
     loop {
         match socket.accept().await {
@@ -139,7 +152,13 @@ pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {
             Err(e) if is_exhaustion(&e) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
             Err(e) if is_about_the_peer(&e) => {}
             Err(error) => {
-                return env.notify(0, Notice::ListenerFailed { listener: listener.id, error });
+                return env.notify(
+                    0,
+                    Notice::ListenerFailed {
+                        listener: listener.id,
+                        error,
+                    },
+                );
             }
         }
     }

@@ -131,7 +131,12 @@ impl LocalEnvironment {
     /// A connection of `listener` is gone.
     pub fn listener_left(&self, listener: &Listener) {
         if listener.connection_closed() {
-            self.notify(0, Notice::ListenerClosed { listener: listener.id });
+            self.notify(
+                0,
+                Notice::ListenerClosed {
+                    listener: listener.id,
+                },
+            );
         }
     }
 
@@ -152,7 +157,11 @@ impl LocalEnvironment {
     }
 
     fn find(&self, id: u32) -> Option<Rc<Connection>> {
-        self.connections.borrow().get(conn_index(id)).cloned().flatten()
+        self.connections
+            .borrow()
+            .get(conn_index(id))
+            .cloned()
+            .flatten()
     }
 
     // ---- commands ----
@@ -199,7 +208,7 @@ impl LocalEnvironment {
             | Command::Pause { conn, .. }
             | Command::Respond { conn, .. }
             | Command::Raw { conn, .. }
-            | Command::RawEnd { conn }
+            | Command::End { conn }
             | Command::Configure { conn, .. } => {
                 if let Some(conn) = self.find(conn) {
                     conn.apply(command, data);
@@ -217,7 +226,9 @@ impl LocalEnvironment {
     }
 
     fn close_listener(&self, id: u32) {
-        let Some((listener, task)) = self.listeners.borrow_mut().remove(&id) else { return };
+        let Some((listener, task)) = self.listeners.borrow_mut().remove(&id) else {
+            return;
+        };
         task.abort();
         let closed = listener.close();
         // connections that have not asked for anything yet have nothing to wait for

@@ -15,13 +15,25 @@ use crate::sync::lock;
 
 /// One letter.
 pub enum Submission {
-    Commands { env: Arc<Environment>, batch: CommandBatch },
+    Commands {
+        env: Arc<Environment>,
+        batch: CommandBatch,
+    },
     /// A socket accepted by another I/O thread.
-    Accepted { env: Arc<Environment>, listener: Arc<Listener>, stream: TcpStream },
+    Accepted {
+        env: Arc<Environment>,
+        listener: Arc<Listener>,
+        stream: TcpStream,
+    },
     /// JavaScript has caught up: connections that wait for credit may read again.
-    Credit { env: u64 },
+    Credit {
+        env: u64,
+    },
     /// Close everything of an environment, then open the gate.
-    Detach { env: u64, done: Arc<Gate> },
+    Detach {
+        env: u64,
+        done: Arc<Gate>,
+    },
     Stop,
 }
 
@@ -94,7 +106,10 @@ impl Gate {
     pub fn wait(&self) {
         let mut open = lock(&self.open);
         while !*open {
-            open = self.changed.wait(open).unwrap_or_else(std::sync::PoisonError::into_inner);
+            open = self
+                .changed
+                .wait(open)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 }

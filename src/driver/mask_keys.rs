@@ -12,7 +12,10 @@ pub struct MaskKeys {
 
 impl MaskKeys {
     pub fn new() -> Self {
-        Self { block: Box::new([0; BLOCK]), used: BLOCK }
+        Self {
+            block: Box::new([0; BLOCK]),
+            used: BLOCK,
+        }
     }
 
     pub fn next(&mut self) -> [u8; 4] {

@@ -15,11 +15,26 @@ pub enum Notice {
     /// Accepting failed for a reason that waiting does not mend.
     ListenerFailed { listener: u32, error: io::Error },
     /// A WebSocket was accepted without asking JavaScript: it is open.
-    Connection { listener: u32, request: Box<Request>, protocol: Option<String>, peer: PeerInfo },
+    Connection {
+        listener: u32,
+        request: Box<Request>,
+        protocol: Option<String>,
+        peer: PeerInfo,
+    },
     /// A good upgrade request: JavaScript is to answer with `Command::Respond`.
-    Upgrade { listener: u32, request: Box<Request>, upgrade: Box<Upgrade>, peer: PeerInfo },
+    Upgrade {
+        listener: u32,
+        request: Box<Request>,
+        upgrade: Box<Upgrade>,
+        peer: PeerInfo,
+    },
     /// A bad upgrade request that `wsClientError` is to answer; the connection is in raw mode.
-    ClientError { listener: u32, request: Box<Request>, refusal: Refusal, peer: PeerInfo },
+    ClientError {
+        listener: u32,
+        request: Box<Request>,
+        refusal: Refusal,
+        peer: PeerInfo,
+    },
     /// A plain HTTP request for a `request` listener; the connection is in raw mode and its first
     /// bytes, the request itself, follow.
     Request { listener: u32, peer: PeerInfo },
@@ -30,9 +45,16 @@ pub enum Notice {
     /// A client's transport is connected; the request has been written.
     Connected { peer: PeerInfo },
     /// The server's answer to a client, and whether it is good; if so the connection is open.
-    Response { response: Box<Response>, outcome: Result<Accepted, HandshakeError> },
+    Response {
+        response: Box<Response>,
+        outcome: Result<Accepted, HandshakeError>,
+    },
     /// A client could not connect.
-    ConnectFailed { error: io::Error, address: Option<String>, port: Option<u16> },
+    ConnectFailed {
+        error: io::Error,
+        address: Option<String>,
+        port: Option<u16>,
+    },
     /// The server's answer could not be read.
     ResponseFailed(ResponseError),
     /// The peer broke the protocol.

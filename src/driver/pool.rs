@@ -11,7 +11,11 @@ use crate::sync::lock;
 /// Most threads: a connection's id has 8 bits for its thread.
 pub const MAX_THREADS: usize = 128;
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { wanted: None, running: None, users: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    wanted: None,
+    running: None,
+    users: 0,
+});
 
 /// An I/O thread, as others see it.
 #[derive(Default)]
@@ -58,7 +62,11 @@ impl Lease {
             pool.running = Some(Running::start(pool.wanted.unwrap_or_else(default_threads))?);
         }
         pool.users += 1;
-        let threads = pool.running.as_ref().map(|r| r.threads.clone()).unwrap_or_default();
+        let threads = pool
+            .running
+            .as_ref()
+            .map(|r| r.threads.clone())
+            .unwrap_or_default();
         Ok(Self { threads })
     }
 
@@ -70,7 +78,10 @@ impl Lease {
             .iter()
             .map(|thread| {
                 let done = Arc::new(Gate::default());
-                thread.mailbox.send(Submission::Detach { env, done: done.clone() });
+                thread.mailbox.send(Submission::Detach {
+                    env,
+                    done: done.clone(),
+                });
                 done
             })
             .collect();
@@ -87,7 +98,9 @@ impl Drop for Lease {
         if pool.users > 0 {
             return;
         }
-        let Some(running) = pool.running.take() else { return };
+        let Some(running) = pool.running.take() else {
+            return;
+        };
         // the lock is released first: an I/O thread on its way out may want nothing of it, but a
         // new environment should not have to wait for the joins
         drop(pool);
@@ -103,9 +116,13 @@ impl Drop for Lease {
 
 impl Running {
     fn start(count: usize) -> io::Result<Self> {
-        let threads: Arc<[Arc<ThreadHandle>]> =
-            (0..count).map(|_| Arc::new(ThreadHandle::default())).collect();
-        let mut running = Self { threads: threads.clone(), joins: Vec::new() };
+        let threads: Arc<[Arc<ThreadHandle>]> = (0..count)
+            .map(|_| Arc::new(ThreadHandle::default()))
+            .collect();
+        let mut running = Self {
+            threads: threads.clone(),
+            joins: Vec::new(),
+        };
         for index in 0..count {
             let threads = threads.clone();
             let started = std::thread::Builder::new()
@@ -127,7 +144,9 @@ impl Running {
 
 /// `HAWSER_THREADS`, or one less than the cores, at least 1 and at most 4.
 fn default_threads() -> usize {
-    let from_env = std::env::var("HAWSER_THREADS").ok().and_then(|v| v.parse::<usize>().ok());
+    let from_env = std::env::var("HAWSER_THREADS")
+        .ok()
+        .and_then(|v| v.parse::<usize>().ok());
     match from_env {
         Some(n) if (1..=MAX_THREADS).contains(&n) => n,
         _ => {

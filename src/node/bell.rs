@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
 
-use napi::{Result, Status, check_status};
+use napi::{Result, check_status};
 use napi_sys as sys;
 
 use super::state::State;
@@ -25,7 +25,12 @@ impl Bell {
         // SAFETY: plain N-API calls on the environment's own thread. The context outlives the
         // function: State is dropped by a finalizer, and those run after threadsafe functions end.
         unsafe {
-            check_status!(sys::napi_create_string_utf8(env, c"hawser".as_ptr(), 6, &mut name))?;
+            check_status!(sys::napi_create_string_utf8(
+                env,
+                c"hawser".as_ptr(),
+                6,
+                &mut name
+            ))?;
             check_status!(sys::napi_create_threadsafe_function(
                 env,
                 callback,
@@ -88,14 +93,8 @@ unsafe extern "C" fn answer(
         loop {
             let mut undefined = ptr::null_mut();
             sys::napi_get_undefined(env, &mut undefined);
-            let status = sys::napi_call_function(
-                env,
-                undefined,
-                callback,
-                0,
-                ptr::null(),
-                ptr::null_mut(),
-            );
+            let status =
+                sys::napi_call_function(env, undefined, callback, 0, ptr::null(), ptr::null_mut());
             if status != sys::Status::napi_pending_exception {
                 return;
             }
@@ -107,9 +106,4 @@ unsafe extern "C" fn answer(
             }
         }
     }
-}
-
-/// An N-API error for a status that a raw call returned.
-pub fn failure(status: sys::napi_status, what: &str) -> napi::Error {
-    napi::Error::new(Status::from(status), what.to_owned())
 }

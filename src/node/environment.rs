@@ -39,7 +39,10 @@ impl NativeEnvironment {
         let hold = Rc::into_raw(state.clone()).cast_mut().cast::<c_void>();
         // SAFETY: on the environment's thread; `clean_up` runs once and takes the reference back.
         check_status!(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(clean_up), hold) })?;
-        Ok(Self { state, listeners: HashMap::new() })
+        Ok(Self {
+            state,
+            listeners: HashMap::new(),
+        })
     }
 
     /// The hot functions: sendText, sendData, sendLent, flush, drain, fill, takeLarge.
@@ -53,13 +56,17 @@ impl NativeEnvironment {
     /// Keeps the process alive, or no longer.
     #[napi]
     pub fn hold(&self, env: &Env, on: bool) -> Result<()> {
-        self.state.bell().map_or(Ok(()), |bell| bell.hold(env.raw(), on))
+        self.state
+            .bell()
+            .map_or(Ok(()), |bell| bell.hold(env.raw(), on))
     }
 
     /// A rare event of the batch that is being drained.
     #[napi]
     pub fn take_notice(&self, index: u32) -> Option<NativeNotice> {
-        self.state.take_notice(index as usize).map(NativeNotice::from)
+        self.state
+            .take_notice(index as usize)
+            .map(NativeNotice::from)
     }
 
     /// The memory of a block of `bufferedAmount` counters.
@@ -100,7 +107,8 @@ impl NativeEnvironment {
                 listener.hooks.store(options.hooks, Ordering::Release);
                 self.listeners.insert(options.id, listener.clone());
                 let thread = options.id as usize % self.state.thread_count();
-                self.state.command_to(thread, |_| Command::Listen { listener });
+                self.state
+                    .command_to(thread, |_| Command::Listen { listener });
                 Ok(NativeListenResult {
                     address: Some(address.ip().to_string()),
                     port: Some(address.port()),
@@ -108,9 +116,11 @@ impl NativeEnvironment {
                 })
             }
             Err(error) => match error.raw_os_error() {
-                Some(errno) => {
-                    Ok(NativeListenResult { address: None, port: None, errno: Some(errno) })
-                }
+                Some(errno) => Ok(NativeListenResult {
+                    address: None,
+                    port: None,
+                    errno: Some(errno),
+                }),
                 None => Err(io(error)),
             },
         }
@@ -128,7 +138,8 @@ impl NativeEnvironment {
     pub fn close_listener(&mut self, listener: u32) {
         if self.listeners.remove(&listener).is_some() {
             let thread = listener as usize % self.state.thread_count();
-            self.state.command_to(thread, |_| Command::CloseListener { listener });
+            self.state
+                .command_to(thread, |_| Command::CloseListener { listener });
         }
     }
 
@@ -137,7 +148,11 @@ impl NativeEnvironment {
     pub fn respond(&self, conn: u32, response: Buffer, upgrade: bool) {
         self.state.command(conn, |batch| {
             let range = batch.append(&response);
-            Command::Respond { conn, range, upgrade }
+            Command::Respond {
+                conn,
+                range,
+                upgrade,
+            }
         });
     }
 
@@ -154,7 +169,8 @@ impl NativeEnvironment {
         let conn = shared
             .allocate(self.state.pick_thread())
             .ok_or_else(|| Error::from_reason("too many connections"))?;
-        self.state.command(conn, |_| Command::Connect { conn, dial });
+        self.state
+            .command(conn, |_| Command::Connect { conn, dial });
         Ok(conn)
     }
 
@@ -164,7 +180,12 @@ impl NativeEnvironment {
     pub fn ping(&self, conn: u32, flags: u32, data: Buffer, key: u32) {
         self.state.command(conn, |batch| {
             let range = batch.append(&data);
-            Command::Ping { conn, flags: SendFlags(flags), range, key }
+            Command::Ping {
+                conn,
+                flags: SendFlags(flags),
+                range,
+                key,
+            }
         });
     }
 
@@ -172,7 +193,12 @@ impl NativeEnvironment {
     pub fn pong(&self, conn: u32, flags: u32, data: Buffer, key: u32) {
         self.state.command(conn, |batch| {
             let range = batch.append(&data);
-            Command::Pong { conn, flags: SendFlags(flags), range, key }
+            Command::Pong {
+                conn,
+                flags: SendFlags(flags),
+                range,
+                key,
+            }
         });
     }
 
@@ -181,7 +207,13 @@ impl NativeEnvironment {
     pub fn close(&self, conn: u32, flags: u32, code: u16, reason: Buffer, key: u32) {
         self.state.command(conn, |batch| {
             let range = batch.append(&reason);
-            Command::Close { conn, code, range, key, flags: SendFlags(flags) }
+            Command::Close {
+                conn,
+                code,
+                range,
+                key,
+                flags: SendFlags(flags),
+            }
         });
     }
 
@@ -206,26 +238,36 @@ impl NativeEnvironment {
     pub fn raw(&self, conn: u32, flags: u32, data: Buffer) {
         self.state.command(conn, |batch| {
             let range = batch.append(&data);
-            Command::Raw { conn, range, flags: SendFlags(flags) }
+            Command::Raw {
+                conn,
+                range,
+                flags: SendFlags(flags),
+            }
         });
     }
 
+    /// Ends our half after what is queued.
     #[napi]
-    pub fn raw_end(&self, conn: u32) {
-        self.state.command(conn, |_| Command::RawEnd { conn });
+    pub fn end(&self, conn: u32) {
+        self.state.command(conn, |_| Command::End { conn });
     }
 
     #[napi]
     pub fn set_no_delay(&self, conn: u32, on: bool) {
         let setting = SocketSetting::NoDelay(on);
-        self.state.command(conn, |_| Command::Configure { conn, setting });
+        self.state
+            .command(conn, |_| Command::Configure { conn, setting });
     }
 
     /// `idle`: milliseconds before the first probe, 0 = the system's.
     #[napi]
     pub fn set_keep_alive(&self, conn: u32, on: bool, idle: f64) {
-        let setting = SocketSetting::KeepAlive { on, idle: millis(idle) };
-        self.state.command(conn, |_| Command::Configure { conn, setting });
+        let setting = SocketSetting::KeepAlive {
+            on,
+            idle: millis(idle),
+        };
+        self.state
+            .command(conn, |_| Command::Configure { conn, setting });
     }
 }
 
@@ -236,10 +278,21 @@ fn dial(options: NativeConnectOptions, key: String) -> Result<Dial> {
         ("Connection".to_owned(), "Upgrade".to_owned()),
         ("Upgrade".to_owned(), "websocket".to_owned()),
     ];
-    headers.extend(options.headers.chunks_exact(2).map(|h| (h[0].clone(), h[1].clone())));
+    headers.extend(
+        options
+            .headers
+            .chunks_exact(2)
+            .map(|h| (h[0].clone(), h[1].clone())),
+    );
     let mut request = Vec::with_capacity(256);
-    write_request(&mut request, &ClientRequest { target: &options.target, headers: &headers })
-        .map_err(|e| Error::from_reason(e.to_string()))?;
+    write_request(
+        &mut request,
+        &ClientRequest {
+            target: &options.target,
+            headers: &headers,
+        },
+    )
+    .map_err(|e| Error::from_reason(e.to_string()))?;
     options.dial(request, key)
 }
 

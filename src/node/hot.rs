@@ -40,7 +40,12 @@ pub fn define(env: sys::napi_env, target: sys::napi_value, state: &Rc<State>) ->
                 Rc::as_ptr(state).cast_mut().cast(),
                 &mut function,
             ))?;
-            check_status!(sys::napi_set_named_property(env, target, name.as_ptr(), function))?;
+            check_status!(sys::napi_set_named_property(
+                env,
+                target,
+                name.as_ptr(),
+                function
+            ))?;
         }
     }
     Ok(())
@@ -50,8 +55,11 @@ pub fn define(env: sys::napi_env, target: sys::napi_value, state: &Rc<State>) ->
 trait Hot {
     /// # Safety
     /// Called on the environment's thread with its arguments, missing ones being `undefined`.
-    unsafe fn call(env: sys::napi_env, state: &State, args: &[sys::napi_value; 4])
-    -> sys::napi_value;
+    unsafe fn call(
+        env: sys::napi_env,
+        state: &State,
+        args: &[sys::napi_value; 4],
+    ) -> sys::napi_value;
 }
 
 unsafe extern "C" fn entry<F: Hot>(
@@ -71,7 +79,9 @@ unsafe extern "C" fn entry<F: Hot>(
             ptr::null_mut(),
             &mut data,
         );
-        catch_unwind(AssertUnwindSafe(|| F::call(env, &*data.cast::<State>(), &args)))
+        catch_unwind(AssertUnwindSafe(|| {
+            F::call(env, &*data.cast::<State>(), &args)
+        }))
     };
     outcome.unwrap_or_else(|_| {
         // SAFETY: as above.
@@ -99,7 +109,12 @@ impl Hot for SendText {
                 let start = batch.data.len();
                 append_utf8(env, args[2], &mut batch.data);
                 len = batch.data.len() - start;
-                Command::Send { conn, flags, range: range(start, len), key }
+                Command::Send {
+                    conn,
+                    flags,
+                    range: range(start, len),
+                    key,
+                }
             });
             number(env, len)
         }
@@ -121,7 +136,12 @@ impl Hot for SendData {
             let bytes = buffer(env, args[2]);
             state.command(conn, |batch| {
                 let range = batch.append(bytes);
-                Command::Send { conn, flags, range, key }
+                Command::Send {
+                    conn,
+                    flags,
+                    range,
+                    key,
+                }
             });
         }
         ptr::null_mut()
@@ -145,7 +165,12 @@ impl Hot for SendLent {
             if let Ok(shared) = state.environment() {
                 let lent = Lent::new(bytes.as_ptr(), bytes.len(), id, shared);
                 let bytes = Box::new(Bytes::from_owner(lent));
-                state.command(conn, |_| Command::SendShared { conn, flags, bytes, key: 0 });
+                state.command(conn, |_| Command::SendShared {
+                    conn,
+                    flags,
+                    bytes,
+                    key: 0,
+                });
             }
         }
         ptr::null_mut()
@@ -253,7 +278,13 @@ unsafe fn external_buffer(env: sys::napi_env, data: Vec<u8>) -> sys::napi_value 
 /// On the environment's thread with live handles; so for the rest.
 unsafe fn send_args(env: sys::napi_env, args: &[sys::napi_value; 4]) -> (u32, SendFlags, u32) {
     // SAFETY: promised by the caller.
-    unsafe { (uint32(env, args[0]), SendFlags(uint32(env, args[1])), uint32(env, args[3])) }
+    unsafe {
+        (
+            uint32(env, args[0]),
+            SendFlags(uint32(env, args[1])),
+            uint32(env, args[3]),
+        )
+    }
 }
 
 unsafe fn uint32(env: sys::napi_env, value: sys::napi_value) -> u32 {
@@ -313,5 +344,8 @@ unsafe fn append_utf8(env: sys::napi_env, value: sys::napi_value, out: &mut Vec<
 }
 
 fn range(start: usize, len: usize) -> Range {
-    Range { start: start as u32, len: len as u32 }
+    Range {
+        start: start as u32,
+        len: len as u32,
+    }
 }

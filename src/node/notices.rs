@@ -63,24 +63,38 @@ pub struct NativeError {
 
 impl From<Notice> for NativeNotice {
     fn from(notice: Notice) -> Self {
-        let of = |kind: &str| Self { kind: kind.to_owned(), ..Self::default() };
+        let of = |kind: &str| Self {
+            kind: kind.to_owned(),
+            ..Self::default()
+        };
         match notice {
-            Notice::ListenerClosed { listener } => {
-                Self { listener: Some(listener), ..of("listenerClosed") }
-            }
+            Notice::ListenerClosed { listener } => Self {
+                listener: Some(listener),
+                ..of("listenerClosed")
+            },
             Notice::ListenerFailed { listener, error } => Self {
                 listener: Some(listener),
                 error: Some(io_error(&error)),
                 ..of("listenerFailed")
             },
-            Notice::Connection { listener, request, protocol, peer } => Self {
+            Notice::Connection {
+                listener,
+                request,
+                protocol,
+                peer,
+            } => Self {
                 listener: Some(listener),
                 request: Some(request_head(*request)),
                 protocol,
                 peer: Some(peer.into()),
                 ..of("connection")
             },
-            Notice::Upgrade { listener, request, upgrade, peer } => Self {
+            Notice::Upgrade {
+                listener,
+                request,
+                upgrade,
+                peer,
+            } => Self {
                 listener: Some(listener),
                 request: Some(request_head(*request)),
                 protocols: Some(upgrade.protocols),
@@ -89,23 +103,43 @@ impl From<Notice> for NativeNotice {
                 peer: Some(peer.into()),
                 ..of("upgrade")
             },
-            Notice::ClientError { listener, request, refusal, peer } => Self {
+            Notice::ClientError {
+                listener,
+                request,
+                refusal,
+                peer,
+            } => Self {
                 listener: Some(listener),
                 request: Some(request_head(*request)),
                 status: Some(u32::from(refusal.status)),
                 headers: Some(
-                    refusal.headers.into_iter().flat_map(|(n, v)| [n.to_owned(), v]).collect(),
+                    refusal
+                        .headers
+                        .into_iter()
+                        .flat_map(|(n, v)| [n.to_owned(), v])
+                        .collect(),
                 ),
-                error: Some(NativeError { message: Some(refusal.message), ..Default::default() }),
+                error: Some(NativeError {
+                    message: Some(refusal.message),
+                    ..Default::default()
+                }),
                 peer: Some(peer.into()),
                 ..of("clientError")
             },
-            Notice::Request { listener, peer } => {
-                Self { listener: Some(listener), peer: Some(peer.into()), ..of("request") }
-            }
-            Notice::RawData(data) => Self { data: Some(data.into()), ..of("rawData") },
+            Notice::Request { listener, peer } => Self {
+                listener: Some(listener),
+                peer: Some(peer.into()),
+                ..of("request")
+            },
+            Notice::RawData(data) => Self {
+                data: Some(data.into()),
+                ..of("rawData")
+            },
             Notice::RawEnd => of("rawEnd"),
-            Notice::Connected { peer } => Self { peer: Some(peer.into()), ..of("connected") },
+            Notice::Connected { peer } => Self {
+                peer: Some(peer.into()),
+                ..of("connected")
+            },
             Notice::Response { response, outcome } => {
                 let mut notice = of("response");
                 notice.response = Some(NativeHead {
@@ -128,8 +162,16 @@ impl From<Notice> for NativeNotice {
                 }
                 notice
             }
-            Notice::ConnectFailed { error, address, port } => Self {
-                error: Some(NativeError { address, port, ..io_error(&error) }),
+            Notice::ConnectFailed {
+                error,
+                address,
+                port,
+            } => Self {
+                error: Some(NativeError {
+                    address,
+                    port,
+                    ..io_error(&error)
+                }),
                 ..of("connectFailed")
             },
             Notice::ResponseFailed(error) => Self {
@@ -185,7 +227,10 @@ fn request_head(request: Request) -> NativeHead {
 }
 
 fn flat(headers: Vec<(String, String)>) -> Vec<String> {
-    headers.into_iter().flat_map(|(name, value)| [name, value]).collect()
+    headers
+        .into_iter()
+        .flat_map(|(name, value)| [name, value])
+        .collect()
 }
 
 /// An error without a number is a timeout of ours; lib/errors.js names it ETIMEDOUT.

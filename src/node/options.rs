@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use napi_derive::napi;
 
-use crate::driver::command::{ConnectionOptions, Dial};
+use crate::driver::command::{AutoPong, ConnectionOptions, Dial};
 use crate::driver::listener::Bind;
 use crate::transport::Endpoint;
 
@@ -16,7 +16,8 @@ pub struct NativeConnectionOptions {
     pub max_frame_size: f64,
     pub max_fragments: f64,
     pub skip_utf8_validation: bool,
-    pub auto_pong: bool,
+    /// 0: no; 1: by the I/O thread where the order allows; 2: by JavaScript.
+    pub auto_pong: u32,
     pub max_pending_auto_pongs: f64,
     /// Milliseconds.
     pub close_timeout: f64,
@@ -72,7 +73,11 @@ impl From<NativeConnectionOptions> for ConnectionOptions {
             max_frame_size: limit(o.max_frame_size),
             max_fragments: limit32(o.max_fragments),
             skip_utf8_validation: o.skip_utf8_validation,
-            auto_pong: o.auto_pong,
+            auto_pong: match o.auto_pong {
+                0 => AutoPong::Off,
+                1 => AutoPong::InOrder,
+                _ => AutoPong::Deferred,
+            },
             max_pending_pongs: limit32(o.max_pending_auto_pongs),
             close_timeout: millis(o.close_timeout),
         }
@@ -120,7 +125,11 @@ impl NativeConnectOptions {
 pub fn millis(ms: f64) -> Duration {
     // no timer of ours is meant to outlive this; it also keeps `Instant + Duration` in range
     const MOST: f64 = 1e12;
-    Duration::from_secs_f64(if ms.is_nan() { 0.0 } else { ms.clamp(0.0, MOST) / 1000.0 })
+    Duration::from_secs_f64(if ms.is_nan() {
+        0.0
+    } else {
+        ms.clamp(0.0, MOST) / 1000.0
+    })
 }
 
 fn limit(value: f64) -> u64 {
@@ -133,5 +142,6 @@ fn limit32(value: f64) -> u32 {
 
 fn ip(text: &str) -> napi::Result<IpAddr> {
     // a scope ("fe80::1%eth0") is not part of an IpAddr
-    text.parse().map_err(|_| napi::Error::from_reason(format!("not an IP address: {text}")))
+    text.parse()
+        .map_err(|_| napi::Error::from_reason(format!("not an IP address: {text}")))
 }

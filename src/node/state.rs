@@ -89,15 +89,23 @@ impl State {
         let bell = self.bell.get().ok_or(std::io::ErrorKind::NotConnected)?;
         let lease = Lease::take()?;
         let env = Environment::new(lease.threads.clone(), Box::new(move || bell.ring()));
-        self.outgoing.borrow_mut().batches.resize_with(lease.threads.len(), Default::default);
-        *running = Some(Running { env: env.clone(), lease });
+        self.outgoing
+            .borrow_mut()
+            .batches
+            .resize_with(lease.threads.len(), Default::default);
+        *running = Some(Running {
+            env: env.clone(),
+            lease,
+        });
         Ok(env)
     }
 
     /// The environment is going: no bell, no socket, no I/O thread of ours after this.
     pub fn shut_down(&self) {
         self.bell.set(None);
-        let Some(Running { env, lease }) = self.running.take() else { return };
+        let Some(Running { env, lease }) = self.running.take() else {
+            return;
+        };
         env.silence();
         self.outgoing.replace(Outgoing::default());
         lease.detach(env.id());
@@ -109,7 +117,9 @@ impl State {
 
     /// Everything published so far is to be delivered by the calls to `drain` that follow.
     pub fn answer_bell(&self) {
-        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else { return };
+        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else {
+            return;
+        };
         let incoming = &mut *self.incoming.borrow_mut();
         env.take_ready(&mut incoming.scratch);
         incoming.queue.extend(incoming.scratch.drain(..));
@@ -117,20 +127,34 @@ impl State {
 
     /// Hands over the next records and returns how many; 0 when all is delivered.
     pub fn drain(&self, out: &mut [Record; MAX_RECORDS]) -> usize {
-        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else { return 0 };
+        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else {
+            return 0;
+        };
         let incoming = &mut *self.incoming.borrow_mut();
-        if incoming.current.as_ref().is_some_and(|c| c.record == c.batch.records.len()) {
+        if incoming
+            .current
+            .as_ref()
+            .is_some_and(|c| c.record == c.batch.records.len())
+        {
             if let Some(done) = incoming.current.take() {
                 env.batch_done(done.batch);
             }
         }
         if incoming.current.is_none() {
             match incoming.queue.pop_front() {
-                Some(batch) => incoming.current = Some(Cursor { batch, record: 0, arena: 0 }),
+                Some(batch) => {
+                    incoming.current = Some(Cursor {
+                        batch,
+                        record: 0,
+                        arena: 0,
+                    })
+                }
                 None => return released(&env, out),
             }
         }
-        let Some(cursor) = &mut incoming.current else { return 0 };
+        let Some(cursor) = &mut incoming.current else {
+            return 0;
+        };
         let records = &cursor.batch.records[cursor.record..];
         let count = records.len().min(MAX_RECORDS);
         out[..count].copy_from_slice(&records[..count]);
@@ -149,11 +173,25 @@ impl State {
     }
 
     pub fn take_large(&self, index: usize) -> Option<Vec<u8>> {
-        self.incoming.borrow_mut().current.as_mut()?.batch.large.get_mut(index)?.take()
+        self.incoming
+            .borrow_mut()
+            .current
+            .as_mut()?
+            .batch
+            .large
+            .get_mut(index)?
+            .take()
     }
 
     pub fn take_notice(&self, index: usize) -> Option<Notice> {
-        self.incoming.borrow_mut().current.as_mut()?.batch.notices.get_mut(index)?.take()
+        self.incoming
+            .borrow_mut()
+            .current
+            .as_mut()?
+            .batch
+            .notices
+            .get_mut(index)?
+            .take()
     }
 
     // ---- commands ----
@@ -176,7 +214,9 @@ impl State {
 
     pub fn command_to(&self, thread: usize, make: impl FnOnce(&mut CommandBatch) -> Command) {
         let mut outgoing = self.outgoing.borrow_mut();
-        let Some(batch) = outgoing.batches.get_mut(thread) else { return };
+        let Some(batch) = outgoing.batches.get_mut(thread) else {
+            return;
+        };
         let command = make(batch);
         batch.commands.push(command);
         if batch.data.len() < SUBMIT_BYTES {
@@ -192,7 +232,9 @@ impl State {
     /// Sends off what has been collected. Returns how many sends that asked for a report were
     /// completed on the way.
     pub fn flush(&self) -> u32 {
-        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else { return 0 };
+        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else {
+            return 0;
+        };
         let mut outgoing = self.outgoing.borrow_mut();
         let lone = outgoing.count == 1;
         outgoing.count = 0;
@@ -224,7 +266,13 @@ impl State {
     ) -> Option<u32> {
         use crate::proto::connection::SendPayload;
 
-        let &Command::Send { conn, flags, range, key } = batch.commands.first()? else {
+        let &Command::Send {
+            conn,
+            flags,
+            range,
+            key,
+        } = batch.commands.first()?
+        else {
             return None;
         };
         if range.len > DIRECT_MAX || !env.is_idle(thread) {
@@ -263,6 +311,11 @@ impl State {
 /// At the end of all batches: the lent memory that is free again.
 fn released(env: &Environment, out: &mut [Record; MAX_RECORDS]) -> usize {
     env.take_released(MAX_RECORDS, |i, id| {
-        out[i] = Record { kind: Kind::Released as u32, conn: 0, a: id, b: 0 };
+        out[i] = Record {
+            kind: Kind::Released as u32,
+            conn: 0,
+            a: id,
+            b: 0,
+        };
     })
 }

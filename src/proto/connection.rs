@@ -50,7 +50,7 @@ pub enum SendPayload<'a> {
 /// ```text
 ///  receive_data / payload_received ---> events      send_* ---> transmit() ---> transport
 ///  receive_eof                                      close frame sent, and one received, or a
-///  handle_timeout <--- poll_timeout                 failure, or the end of input
+///  handle_timeout <--- poll_timeout                 failure; or end()
 ///                                                      ---> should_shutdown
 /// ```
 ///
@@ -71,6 +71,7 @@ pub struct Connection {
     close_received: bool,
     failed: bool,
     eof: bool,
+    ended: bool,
     shutdown_done: bool,
 }
 
@@ -88,6 +89,7 @@ impl Connection {
             close_received: false,
             failed: false,
             eof: false,
+            ended: false,
             shutdown_done: false,
         }
     }
@@ -252,11 +254,16 @@ impl Connection {
         self.eof
     }
 
+    /// Nothing will be sent after what is queued, close frame or not: the answer to an end of input.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// All is written and nothing will follow: the write half of the transport is to be shut down
     /// (section 7.1.1).
     pub fn should_shutdown(&self) -> bool {
         let closed = self.close_sent && (self.close_received || self.failed);
-        (closed || self.eof) && self.transmit.is_empty() && !self.shutdown_done
+        (closed || self.ended) && self.transmit.is_empty() && !self.shutdown_done
     }
 
     /// The write half was shut down.

@@ -15,7 +15,11 @@ pub struct Tcp(TcpStream);
 
 impl Tcp {
     pub async fn connect(addr: SocketAddr, local: Option<SocketAddr>) -> io::Result<Self> {
-        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = if addr.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
         if let Some(local) = local {
             socket.bind(local)?;
         }
@@ -53,7 +57,10 @@ impl Tcp {
     }
 
     pub fn peer(&self) -> PeerInfo {
-        PeerInfo { local: self.0.local_addr().ok(), remote: self.0.peer_addr().ok() }
+        PeerInfo {
+            local: self.0.local_addr().ok(),
+            remote: self.0.peer_addr().ok(),
+        }
     }
 
     pub fn set_no_delay(&self, on: bool) -> io::Result<()> {

@@ -229,6 +229,7 @@ fn the_end_of_input_shuts_down_once_all_is_written() {
     pair.server
         .send_message(false, true, SendPayload::Copied(b"x"), None);
     pair.server.receive_eof();
+    pair.server.end();
     assert!(!pair.server.should_shutdown());
     take_all(&mut pair.server);
     assert!(pair.server.should_shutdown());

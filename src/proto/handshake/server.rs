@@ -210,13 +210,31 @@ pub fn write_refusal(out: &mut Vec<u8>, refusal: &Refusal) {
     out.extend_from_slice(message.as_bytes());
 }
 
-/// The answer to a plain HTTP request.
-pub fn upgrade_required() -> Refusal {
-    Refusal {
-        status: 426,
-        message: status::text(426).to_owned(),
-        headers: vec![("Content-Type", "text/plain".to_owned())],
-    }
+/// The answer to a plain HTTP request. With `keep_alive` another request may follow it.
+pub fn write_upgrade_required(out: &mut Vec<u8>, keep_alive: bool) {
+    let connection = if keep_alive { "keep-alive" } else { "close" };
+    write_refusal(
+        out,
+        &Refusal {
+            status: 426,
+            message: status::text(426).to_owned(),
+            headers: vec![
+                ("Connection", connection.to_owned()),
+                ("Content-Type", "text/plain".to_owned()),
+            ],
+        },
+    );
+}
+
+/// Whether another request can follow this one: it has no body that would have to be skipped, and
+/// keeps the connection (RFC 9112 section 9.3).
+pub fn keeps_alive(request: &Request) -> bool {
+    let head = &request.head;
+    let bodiless = head.count("transfer-encoding") == 0
+        && head
+            .get("content-length")
+            .is_none_or(|length| length.bytes().all(|d| d == b'0'));
+    bodiless && request.minor_version == 1 && !head.has_token("connection", "close")
 }
 
 fn bad_request(message: &str) -> Refusal {
@@ -238,6 +256,10 @@ fn parse_head(bytes: &[u8]) -> Result<Request, Refusal> {
     else {
         return Err(bad_request("Invalid HTTP request"));
     };
+    // as in `may_start_request`: how the bytes are split must not matter
+    if method.len() > MAX_METHOD_LEN {
+        return Err(bad_request("Invalid HTTP request"));
+    }
     Ok(Request {
         method: method.to_owned(),
         target: target.to_owned(),

@@ -1,0 +1,626 @@
+// Types of hawser: those of @types/ws 8.18, and what it does not have. wrapper.d.mts names the same
+// for ES modules.
+
+/// <reference types="node" />
+
+import { EventEmitter } from 'events';
+import {
+  Agent,
+  ClientRequest,
+  ClientRequestArgs,
+  IncomingMessage,
+  OutgoingHttpHeaders,
+  Server as HTTPServer,
+  ServerResponse
+} from 'http';
+import { Server as HTTPSServer } from 'https';
+import { createConnection } from 'net';
+import { Duplex, DuplexOptions } from 'stream';
+import { SecureContextOptions } from 'tls';
+import { URL } from 'url';
+import { ZlibOptions } from 'zlib';
+
+/** What `send` takes: a string, a number, a Blob, and everything that `Buffer.from` takes. */
+type BufferLike =
+  | string
+  | Buffer
+  | DataView
+  | number
+  | ArrayBufferView
+  | Uint8Array
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | Blob
+  | readonly any[]
+  | readonly number[]
+  | { valueOf(): ArrayBuffer }
+  | { valueOf(): SharedArrayBuffer }
+  | { valueOf(): Uint8Array }
+  | { valueOf(): readonly number[] }
+  | { valueOf(): string }
+  | { [Symbol.toPrimitive](hint: string): string };
+
+/**
+ * A WebSocket (RFC 6455): a client's when it is made with `new`, a server's when it comes with the
+ * `'connection'` event.
+ *
+ * Events, with the arguments of their listeners:
+ * - `open`
+ * - `message`: `(data, isBinary)`. `data` is a Buffer for text too; `binaryType` changes binary
+ *   messages only. What is received belongs to the listener: it is never written to again.
+ * - `ping`, `pong`: `(data)`
+ * - `close`: `(code, reason)`, always the last one. 1005: the peer's close frame had no code.
+ *   1006: no close frame was received, or the peer broke the protocol.
+ * - `error`: `(error)`, at most one, before `close`. Protocol errors have a `code`, `WS_ERR_*`.
+ * - `upgrade`: `(response)`, a client's, before the response is checked.
+ * - `redirect`, `unexpected-response`: for the types of ws's users; not emitted yet.
+ */
+declare class WebSocket extends EventEmitter {
+  /** The opening handshake is under way. */
+  static readonly CONNECTING: 0;
+  /** Messages can be sent and received. */
+  static readonly OPEN: 1;
+  /** The closing handshake is under way, or the connection is being destroyed. */
+  static readonly CLOSING: 2;
+  /** The connection is gone. */
+  static readonly CLOSED: 3;
+
+  readonly CONNECTING: 0;
+  readonly OPEN: 1;
+  readonly CLOSING: 2;
+  readonly CLOSED: 3;
+
+  /**
+   * How binary messages arrive. May change while the connection is open; another value than these
+   * is ignored. Default: `nodebuffer`.
+   *
+   * - `nodebuffer`: a Buffer. Its `.buffer` may be larger than the message.
+   * - `arraybuffer`: an ArrayBuffer of exactly the message's length
+   * - `fragments`: an array with one Buffer, the whole message
+   * - `blob`: a Blob. Declare the listener's parameter as `WebSocket.RawData | Blob`.
+   */
+  binaryType: 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob';
+  /**
+   * Bytes that were sent and not yet handed to the operating system, headers of frames included.
+   * What was sent too late, when CLOSING or CLOSED, counts as well and stays.
+   */
+  readonly bufferedAmount: number;
+  /** The negotiated extensions; always empty for now. */
+  readonly extensions: string;
+  readonly isPaused: boolean;
+  /** The negotiated subprotocol, or an empty string. */
+  readonly protocol: string;
+  readonly readyState:
+    | typeof WebSocket.CONNECTING
+    | typeof WebSocket.OPEN
+    | typeof WebSocket.CLOSING
+    | typeof WebSocket.CLOSED;
+  /** The URL of a client. */
+  readonly url: string;
+
+  onopen: ((event: WebSocket.Event) => void) | null;
+  onerror: ((event: WebSocket.ErrorEvent) => void) | null;
+  onclose: ((event: WebSocket.CloseEvent) => void) | null;
+  onmessage: ((event: WebSocket.MessageEvent) => void) | null;
+
+  /** An object without a connection, as a server makes them. */
+  constructor(
+    address: null,
+    protocols?: undefined,
+    options?: WebSocket.ClientOptions | WebSocket.ServerOptions
+  );
+  /**
+   * Connects to `address`. What can be told from the arguments throws; all else is an `'error'`
+   * event, followed by `'close'`.
+   *
+   * @param address `ws:`, `http:` (taken for `ws:`) or `ws+unix:/path/of/socket:/path/of/url`.
+   *   User info becomes Basic authorization.
+   * @throws {SyntaxError} The URL is invalid, has another scheme or a fragment; a subprotocol is
+   *   no token (RFC 9110 section 5.6.2) or is there twice.
+   * @throws {RangeError} `protocolVersion` is neither 13 nor 8.
+   * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`: `wss:`, `https:`, and the options
+   *   that say so.
+   */
+  constructor(address: string | URL, options?: WebSocket.ClientOptions | ClientRequestArgs);
+  /** @param protocols The subprotocols to offer, the preferred one first. */
+  constructor(
+    address: string | URL,
+    protocols?: string | string[],
+    options?: WebSocket.ClientOptions | ClientRequestArgs
+  );
+
+  /**
+   * Starts the closing handshake (RFC 6455 section 7). When it takes longer than `closeTimeout`
+   * the connection is destroyed. While CONNECTING it gives the connection up: `'error'`, then
+   * `'close'` with 1006.
+   *
+   * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999. Without one the close frame is empty.
+   * @param data The reason, UTF-8, at most 123 bytes.
+   * @throws {TypeError} The code is another, or the reason no string and no bytes.
+   * @throws {RangeError} The reason is longer.
+   */
+  close(code?: number, data?: string | Buffer | Uint8Array): void;
+  /**
+   * Sends a ping (RFC 6455 section 5.5.2).
+   *
+   * @param data At most 125 bytes.
+   * @param mask Default: true in a client, false in a server (section 5.1).
+   * @param cb Called when the frame was handed to the operating system, or with an error.
+   * @throws {Error} while CONNECTING
+   * @throws {RangeError} The data is longer.
+   */
+  ping(data?: any, mask?: boolean, cb?: (err: Error) => void): void;
+  /** Sends a pong that no ping has asked for (RFC 6455 section 5.5.3). See {@link ping}. */
+  pong(data?: any, mask?: boolean, cb?: (err: Error) => void): void;
+  /**
+   * Sends a message: text for a string or a number, binary for all else. A Blob is read first;
+   * what is sent after it waits.
+   *
+   * Bytes of 64 KiB and more are not copied: do not change them before `cb` is called.
+   *
+   * @param cb Called when the message was handed to the operating system, or with an error.
+   * @throws {Error} while CONNECTING
+   * @throws {TypeError} for what `Buffer.from` refuses
+   */
+  send(data: BufferLike, cb?: (err?: Error) => void): void;
+  send(
+    data: BufferLike,
+    options: {
+      /** Whether the frame is masked. Default: true in a client, false in a server. */
+      mask?: boolean | undefined;
+      /** Whether the message is binary. Default: by the type of `data`. */
+      binary?: boolean | undefined;
+      /** Without effect as long as there is no compression. */
+      compress?: boolean | undefined;
+      /** Whether this is the message's last fragment. Default: true. */
+      fin?: boolean | undefined;
+    },
+    cb?: (err?: Error) => void
+  ): void;
+  /** Destroys the connection, without a closing handshake. */
+  terminate(): void;
+  /**
+   * Stops all events. The peer is stopped too once the credit is used up (see README.md). Does
+   * nothing when CONNECTING or CLOSED.
+   */
+  pause(): void;
+  /** Goes on after {@link pause}, with the next tick. */
+  resume(): void;
+
+  /** For `open`, `message`, `close` and `error`; others are ignored. */
+  addEventListener<K extends keyof WebSocket.WebSocketEventMap>(
+    type: K,
+    listener:
+      | ((event: WebSocket.WebSocketEventMap[K]) => void)
+      | { handleEvent(event: WebSocket.WebSocketEventMap[K]): void },
+    options?: WebSocket.EventListenerOptions
+  ): void;
+  removeEventListener<K extends keyof WebSocket.WebSocketEventMap>(
+    type: K,
+    listener:
+      | ((event: WebSocket.WebSocketEventMap[K]) => void)
+      | { handleEvent(event: WebSocket.WebSocketEventMap[K]): void }
+  ): void;
+
+  on<K extends keyof WebSocketEvents>(
+    event: K,
+    listener: (this: WebSocket, ...args: WebSocketEvents[K]) => void
+  ): this;
+  on(event: string | symbol, listener: (this: WebSocket, ...args: any[]) => void): this;
+  once<K extends keyof WebSocketEvents>(
+    event: K,
+    listener: (this: WebSocket, ...args: WebSocketEvents[K]) => void
+  ): this;
+  once(event: string | symbol, listener: (this: WebSocket, ...args: any[]) => void): this;
+  off<K extends keyof WebSocketEvents>(
+    event: K,
+    listener: (this: WebSocket, ...args: WebSocketEvents[K]) => void
+  ): this;
+  off(event: string | symbol, listener: (this: WebSocket, ...args: any[]) => void): this;
+  addListener<K extends keyof WebSocketEvents>(
+    event: K,
+    listener: (...args: WebSocketEvents[K]) => void
+  ): this;
+  addListener(event: string | symbol, listener: (...args: any[]) => void): this;
+  removeListener<K extends keyof WebSocketEvents>(
+    event: K,
+    listener: (...args: WebSocketEvents[K]) => void
+  ): this;
+  removeListener(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+
+/** The events of a WebSocket, with the arguments of their listeners. */
+interface WebSocketEvents {
+  open: [];
+  message: [data: WebSocket.RawData, isBinary: boolean];
+  ping: [data: Buffer];
+  pong: [data: Buffer];
+  close: [code: number, reason: Buffer];
+  error: [error: Error];
+  upgrade: [response: IncomingMessage];
+  redirect: [url: string, request: ClientRequest];
+  'unexpected-response': [request: ClientRequest, response: IncomingMessage];
+}
+
+/** The events of a server, with the arguments of their listeners. */
+interface ServerEvents<T extends typeof WebSocket, U extends typeof IncomingMessage> {
+  connection: [websocket: InstanceType<T>, request: InstanceType<U>];
+  request: [request: IncomingMessage, response: ServerResponse];
+  headers: [headers: string[], request: InstanceType<U>];
+  wsClientError: [error: Error, socket: Duplex, request: InstanceType<U>];
+  listening: [];
+  close: [];
+  error: [error: Error];
+}
+
+declare const WebSocketAlias: typeof WebSocket;
+interface WebSocketAlias extends WebSocket {}
+
+declare namespace WebSocket {
+  /** A received message; a Blob instead when `binaryType` is `blob`. */
+  type RawData = Buffer | ArrayBuffer | Buffer[];
+
+  /** The data of a MessageEvent: text is a string here. */
+  type Data = string | Buffer | ArrayBuffer | Buffer[];
+
+  type CertMeta = string | string[] | Buffer | Buffer[];
+
+  /** Whether to accept the request; a falsy value refuses it with 401. */
+  type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = (info: {
+    /** The `Origin` field of the request; undefined at run time if it has none. */
+    origin: string;
+    /** Always false for now. */
+    secure: boolean;
+    req: Request;
+  }) => boolean;
+
+  /**
+   * The same, with the answer given by `callback`. It is the number of parameters, two, that makes
+   * the difference. The first call counts.
+   */
+  type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = (
+    info: { origin: string; secure: boolean; req: Request },
+    callback: (
+      res: boolean,
+      /** HTTP status of the refusal. Default: 401. */
+      code?: number,
+      /** Body of the refusal. Default: the status in words. */
+      message?: string,
+      headers?: OutgoingHttpHeaders
+    ) => void
+  ) => void;
+
+  type FinishRequestCallback = (request: ClientRequest, websocket: WebSocket) => void;
+
+  /** What clients and servers have in common. */
+  interface ConnectionOptions {
+    /**
+     * False: each `message`, `ping` and `pong` is emitted in a turn of the event loop of its own.
+     * Default: true.
+     */
+    allowSynchronousEvents?: boolean | undefined;
+    /**
+     * Whether pings are answered without the application; the pong goes out before `'ping'` is
+     * emitted. Default: true.
+     */
+    autoPong?: boolean | undefined;
+    /**
+     * Most automatic pongs that may wait to be written; with one more the connection is destroyed.
+     * 0 = no limit. Default: 60.
+     */
+    maxPendingAutoPongs?: number | undefined;
+    /**
+     * Milliseconds that the closing handshake may take from our close frame on, before the
+     * connection is destroyed. Default: 30000.
+     */
+    closeTimeout?: number | undefined;
+    /**
+     * Most bytes of one received message; more is an error, closed with 1009 (RFC 6455 section
+     * 7.4.1) as soon as a header announces it. 0 = no limit. Default: 104857600 (100 MiB).
+     */
+    maxPayload?: number | undefined;
+    /**
+     * Most bytes of payload of one received data frame; an error as for `maxPayload`. 0 = no limit.
+     * Default: 0. Not in ws.
+     */
+    maxFrameSize?: number | undefined;
+    /**
+     * Most fragments of one received message, empty ones included; more is an error, closed with
+     * 1008. 0 = no limit. Default: 16384.
+     */
+    maxFragments?: number | undefined;
+    /**
+     * Accepted and without effect: hawser gathers a message in one buffer, so there are no chunks
+     * to count.
+     */
+    maxBufferedChunks?: number | undefined;
+    /** Hand over text and close reasons without checking that they are UTF-8. Default: false. */
+    skipUTF8Validation?: boolean | undefined;
+    /** Not supported yet: anything truthy throws. Default: false, in clients too. */
+    perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
+  }
+
+  /**
+   * Options of a client. Of the options of `http.request` these are used: `headers`, `auth`,
+   * `lookup`, `family`, `hints`, `autoSelectFamily`, `autoSelectFamilyAttemptTimeout`,
+   * `localAddress`, `localPort`.
+   */
+  interface ClientOptions extends ConnectionOptions, SecureContextOptions {
+    /** The subprotocols to offer, when the second argument is not given. */
+    protocols?: string | string[] | undefined;
+    /** Without effect, as in ws: it is the URL that says. */
+    protocol?: string | undefined;
+    /** Without effect, as in ws: it is the URL that says. */
+    host?: string | undefined;
+    /** The `Origin` field (`Sec-WebSocket-Origin` with `protocolVersion` 8). */
+    origin?: string | undefined;
+    /** More fields of the request. Those of the handshake itself cannot be set. */
+    headers?: { [key: string]: string } | undefined;
+    /** 13 or 8: the `Sec-WebSocket-Version`. The frames are the same. Default: 13. */
+    protocolVersion?: number | undefined;
+    /** Milliseconds until the connection has to be open. Default: 0, no limit. */
+    handshakeTimeout?: number | undefined;
+    /** Fills `mask`, 4 bytes, with the masking key of the next frame. Default: random keys. */
+    generateMask?(mask: Buffer): void;
+    /** The address to connect from. */
+    localAddress?: string | undefined;
+    /** 4 or 6: the addresses to look up. Default: both. */
+    family?: number | undefined;
+    /** Not supported yet: true throws. */
+    followRedirects?: boolean | undefined;
+    /** Without effect as long as redirects are not followed. */
+    maxRedirects?: number | undefined;
+    /** Not supported yet: throws. */
+    agent?: Agent | undefined;
+    /** Not supported yet: throws. */
+    createConnection?: typeof createConnection | undefined;
+    /** Not supported yet: throws. */
+    finishRequest?: FinishRequestCallback | undefined;
+    /** Without effect as long as there is no TLS. */
+    checkServerIdentity?(servername: string, cert: CertMeta): boolean;
+    /** Without effect as long as there is no TLS. */
+    rejectUnauthorized?: boolean | undefined;
+  }
+
+  /** Not supported yet; see `perMessageDeflate`. */
+  interface PerMessageDeflateOptions {
+    serverNoContextTakeover?: boolean | undefined;
+    clientNoContextTakeover?: boolean | undefined;
+    serverMaxWindowBits?: number | undefined;
+    clientMaxWindowBits?: number | undefined;
+    zlibDeflateOptions?:
+      | {
+          flush?: number | undefined;
+          finishFlush?: number | undefined;
+          chunkSize?: number | undefined;
+          windowBits?: number | undefined;
+          level?: number | undefined;
+          memLevel?: number | undefined;
+          strategy?: number | undefined;
+          dictionary?: Buffer | Buffer[] | DataView | undefined;
+          info?: boolean | undefined;
+        }
+      | undefined;
+    zlibInflateOptions?: ZlibOptions | undefined;
+    threshold?: number | undefined;
+    concurrencyLimit?: number | undefined;
+  }
+
+  /** Options of a server. `port` has to be given, as long as `server` and `noServer` throw. */
+  interface ServerOptions<
+    U extends typeof WebSocket.WebSocket = typeof WebSocket.WebSocket,
+    V extends typeof IncomingMessage = typeof IncomingMessage
+  > extends ConnectionOptions {
+    /** The address or name to listen on. Default: all addresses of both families. */
+    host?: string | undefined;
+    /** 0 to 65535; 0 = any free port, see `address()`. */
+    port?: number | undefined;
+    /** Connections that may wait to be accepted. Default: 511. */
+    backlog?: number | undefined;
+    /** The only path that is served, without a query; others get 400. Default: all. */
+    path?: string | undefined;
+    /** Whether `clients` is kept. Default: true. */
+    clientTracking?: boolean | undefined;
+    /** Whether to accept a request. Default: every one. */
+    verifyClient?:
+      | VerifyClientCallbackAsync<InstanceType<V>>
+      | VerifyClientCallbackSync<InstanceType<V>>
+      | undefined;
+    /**
+     * Chooses one of the subprotocols that the client offers; a falsy value chooses none. Default:
+     * the client's first.
+     */
+    handleProtocols?: (protocols: Set<string>, request: InstanceType<V>) => string | false;
+    /** The class of the server's WebSockets. Default: `WebSocket`. */
+    WebSocket?: U | undefined;
+    /**
+     * Milliseconds from accepting a connection until its request is complete; then it gets 408.
+     * Default: 60000. Not in ws.
+     */
+    handshakeTimeout?: number | undefined;
+    /**
+     * SO_REUSEPORT: several servers, of worker threads or processes, share the port, and the
+     * operating system spreads the connections. Default: false; always on in a worker of
+     * `node:cluster`. Not on Windows. Not in ws.
+     */
+    reusePort?: boolean | undefined;
+    /** Whether an IPv6 address takes no IPv4 connections. Default: false. Not in ws. */
+    ipv6Only?: boolean | undefined;
+    /** Not supported yet: throws. */
+    server?: HTTPServer<V> | HTTPSServer<V> | undefined;
+    /** Not supported yet: true throws. */
+    noServer?: boolean | undefined;
+  }
+
+  interface AddressInfo {
+    address: string;
+    /** `IPv4` or `IPv6`. */
+    family: string;
+    port: number;
+  }
+
+  interface Event {
+    type: string;
+    target: WebSocket;
+  }
+
+  interface ErrorEvent {
+    error: any;
+    message: string;
+    type: string;
+    target: WebSocket;
+  }
+
+  interface CloseEvent {
+    /** Whether a close frame was sent and one received. */
+    wasClean: boolean;
+    code: number;
+    reason: string;
+    type: string;
+    target: WebSocket;
+  }
+
+  interface MessageEvent {
+    data: Data;
+    type: string;
+    target: WebSocket;
+  }
+
+  interface WebSocketEventMap {
+    open: Event;
+    error: ErrorEvent;
+    close: CloseEvent;
+    message: MessageEvent;
+  }
+
+  interface EventListenerOptions {
+    once?: boolean | undefined;
+  }
+
+  /** Options of `configureRuntime`. */
+  interface RuntimeOptions {
+    /**
+     * I/O threads, 1 to 128. Default: the environment variable `HAWSER_THREADS`, or one less than
+     * the cores, at least 1 and at most 4.
+     */
+    threads?: number | undefined;
+  }
+
+  /**
+   * A server that listens by itself. It keeps the process alive until it is closed.
+   *
+   * Events, with the arguments of their listeners:
+   * - `connection`: `(websocket, request)`
+   * - `request`: `(request, response)`, a plain HTTP request: answer it as with `http.Server`.
+   *   Without a listener it gets 426. Not in ws.
+   * - `headers`: `(lines, request)`, before the 101 is sent; the array may be changed.
+   * - `wsClientError`: `(error, socket, request)`, a bad upgrade request; the listener owns the
+   *   socket and has to answer or destroy it. Without a listener it gets the response of ws.
+   * - `listening`
+   * - `close`: after `close()`, when the last connection is gone
+   * - `error`: `(error)`
+   */
+  class Server<
+    T extends typeof WebSocket.WebSocket = typeof WebSocket.WebSocket,
+    U extends typeof IncomingMessage = typeof IncomingMessage
+  > extends EventEmitter {
+    options: ServerOptions<T, U>;
+    /** Declared as in @types/ws; at run time there is only `options.path`. */
+    path: string;
+    /** The open WebSockets; undefined at run time with `clientTracking: false`. */
+    clients: Set<InstanceType<T>>;
+
+    /**
+     * @param callback A listener for `'listening'`.
+     * @throws {TypeError} Not exactly one of `port`, `server` and `noServer` is given.
+     * @throws {RangeError} with the code `ERR_SOCKET_BAD_PORT`
+     * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`, for the options that say so
+     */
+    constructor(options?: ServerOptions<T, U>, callback?: () => void);
+
+    /** Where it listens; null before `'listening'` and after `close()`. */
+    address(): AddressInfo | string | null;
+    /**
+     * Stops listening and closes no client: `'close'` follows the last one.
+     *
+     * @param cb A listener for `'close'`; called with an Error if the server is closed already.
+     */
+    close(cb?: (err?: Error) => void): void;
+    /**
+     * Not supported yet.
+     *
+     * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`
+     */
+    handleUpgrade(
+      request: InstanceType<U>,
+      socket: Duplex,
+      upgradeHead: Buffer,
+      callback: (client: InstanceType<T>, request: InstanceType<U>) => void
+    ): void;
+    /**
+     * Whether a request is for this server; may be overridden. Falsy: 400. A promise is not awaited
+     * and counts as true, as in ws.
+     */
+    shouldHandle(request: InstanceType<U>): boolean | Promise<boolean>;
+
+    on<K extends keyof ServerEvents<T, U>>(
+      event: K,
+      listener: (this: Server<T>, ...args: ServerEvents<T, U>[K]) => void
+    ): this;
+    on(event: string | symbol, listener: (this: Server<T>, ...args: any[]) => void): this;
+    once<K extends keyof ServerEvents<T, U>>(
+      event: K,
+      listener: (this: Server<T>, ...args: ServerEvents<T, U>[K]) => void
+    ): this;
+    once(event: string | symbol, listener: (this: Server<T>, ...args: any[]) => void): this;
+    off<K extends keyof ServerEvents<T, U>>(
+      event: K,
+      listener: (this: Server<T>, ...args: ServerEvents<T, U>[K]) => void
+    ): this;
+    off(event: string | symbol, listener: (this: Server<T>, ...args: any[]) => void): this;
+    addListener<K extends keyof ServerEvents<T, U>>(
+      event: K,
+      listener: (...args: ServerEvents<T, U>[K]) => void
+    ): this;
+    addListener(event: string | symbol, listener: (...args: any[]) => void): this;
+    removeListener<K extends keyof ServerEvents<T, U>>(
+      event: K,
+      listener: (...args: ServerEvents<T, U>[K]) => void
+    ): this;
+    removeListener(event: string | symbol, listener: (...args: any[]) => void): this;
+  }
+
+  const WebSocketServer: typeof Server;
+  interface WebSocketServer extends Server {}
+  const WebSocket: typeof WebSocketAlias;
+  interface WebSocket extends WebSocketAlias {}
+
+  /**
+   * Sets the number of I/O threads of the process. They start with the first socket and are shared
+   * by the main thread and all `worker_threads`. Not in ws.
+   *
+   * @throws {RangeError} `threads` is no integer from 1 to 128.
+   * @throws {Error} The threads run already.
+   */
+  function configureRuntime(options?: RuntimeOptions): void;
+
+  /**
+   * Not supported yet.
+   *
+   * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`
+   */
+  function createWebSocketStream(websocket: WebSocket, options?: DuplexOptions): Duplex;
+
+  /** Not supported yet: throws. */
+  const Receiver: new (options?: object) => never;
+  /** Not supported yet: throws. */
+  const Sender: new (socket: Duplex, ...args: any[]) => never;
+  /** Not supported yet: throws. */
+  const PerMessageDeflate: new (options?: PerMessageDeflateOptions) => never;
+  /** Not supported yet: both throw. */
+  const extension: { parse(header: string): never; format(extensions: object): never };
+  /** Not supported yet: throws. */
+  const subprotocol: { parse(header: string): never };
+}
+
+export = WebSocket;
