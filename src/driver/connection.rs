@@ -477,7 +477,10 @@ impl Connection {
             // the error shows when reading; until then what the peer has sent is still delivered
             let sent = transport.poll_send(cx, state.proto.transmit());
             if let Poll::Ready(Err(error)) = sent {
-                io.errno = errno(&error);
+                // what reading reports counts first, as with Node's sockets
+                if io.errno == 0 {
+                    io.errno = errno(&error);
+                }
                 state.write_failed = true;
             }
         }
