@@ -156,7 +156,8 @@ declare class WebSocket extends EventEmitter {
    * Sends a message: text for a string or a number, binary for all else. A Blob is read first;
    * what is sent after it waits.
    *
-   * Bytes of 64 KiB and more are not copied: do not change them before `cb` is called.
+   * Bytes of 64 KiB and more are not copied, and read later: do not change them before `cb` is
+   * called.
    *
    * @param cb Called when the message was handed to the operating system, or with an error.
    * @throws {Error} while CONNECTING
@@ -180,8 +181,8 @@ declare class WebSocket extends EventEmitter {
   /** Destroys the connection, without a closing handshake. */
   terminate(): void;
   /**
-   * Stops all events. The peer is stopped too once the credit is used up (see README.md). Does
-   * nothing when CONNECTING or CLOSED.
+   * Stops all events at once, and soon after the reading of the socket. Does nothing when
+   * CONNECTING or CLOSED.
    */
   pause(): void;
   /** Goes on after {@link pause}, with the next tick. */

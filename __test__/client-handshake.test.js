@@ -16,7 +16,8 @@ const {
   serve,
   test,
   turn,
-  until
+  until,
+  isWs
 } = require('./support/helpers');
 const { OP, acceptFor, rawAcceptor, rawServer, upgradeResponse } = require('./support/raw-peer');
 
@@ -373,27 +374,33 @@ test("'open' is asynchronous; properties of an open client", async (t) => {
   assert.strictEqual(client.isPaused, false);
 });
 
-test("'unexpected-response'(req, res): a listener suppresses the error and must abort", async (t) => {
-  const server = await rawServer(t, (peer) => {
-    peer.write(response('HTTP/1.1 401 Unauthorized', 'X-Why: no', 'Content-Length: 6') + 'denied');
-  });
-  const client = dial(t, server.url);
-  const log = record(client, ['error', 'close']);
-  const [req, res] = await once(client, 'unexpected-response');
-  assert.strictEqual(typeof req.destroy, 'function');
-  assert.ok(res instanceof http.IncomingMessage);
-  assert.strictEqual(res.statusCode, 401);
-  assert.strictEqual(res.headers['x-why'], 'no');
-  let body = '';
-  for await (const chunk of res) body += chunk;
-  assert.strictEqual(body, 'denied');
-  assert.deepStrictEqual(log, []);
-  assert.strictEqual(client.readyState, WebSocket.CONNECTING);
-  client.terminate();
-  await until(() => log.length === 2);
-  assert.strictEqual(log[0][1].message, TOO_EARLY);
-  assert.deepStrictEqual(log[1], ['close', 1006, Buffer.alloc(0)]);
-});
+test(
+  "'unexpected-response'(req, res): a listener suppresses the error and must abort",
+  { skip: !isWs && 'later issue' },
+  async (t) => {
+    const server = await rawServer(t, (peer) => {
+      peer.write(
+        response('HTTP/1.1 401 Unauthorized', 'X-Why: no', 'Content-Length: 6') + 'denied'
+      );
+    });
+    const client = dial(t, server.url);
+    const log = record(client, ['error', 'close']);
+    const [req, res] = await once(client, 'unexpected-response');
+    assert.strictEqual(typeof req.destroy, 'function');
+    assert.ok(res instanceof http.IncomingMessage);
+    assert.strictEqual(res.statusCode, 401);
+    assert.strictEqual(res.headers['x-why'], 'no');
+    let body = '';
+    for await (const chunk of res) body += chunk;
+    assert.strictEqual(body, 'denied');
+    assert.deepStrictEqual(log, []);
+    assert.strictEqual(client.readyState, WebSocket.CONNECTING);
+    client.terminate();
+    await until(() => log.length === 2);
+    assert.strictEqual(log[0][1].message, TOO_EARLY);
+    assert.deepStrictEqual(log[1], ['close', 1006, Buffer.alloc(0)]);
+  }
+);
 
 test(
   'ws+unix: socket path and URL path are split at the first colon only',

@@ -98,7 +98,7 @@ test('the classes must be called with new', () => {
   assert.throws(() => WebSocket.WebSocketServer({ port: 0 }), TypeError);
 });
 
-test('subprotocol.parse: a Set, or a SyntaxError', () => {
+test('subprotocol.parse: a Set, or a SyntaxError', { skip: !isWs && 'later issue' }, () => {
   const { parse } = WebSocket.subprotocol;
   assert.deepStrictEqual([...parse('a, b ,\tc')], ['a', 'b', 'c']);
   for (const bad of ['', ',', 'a,', 'a,,b', 'a b', ' a', 'a,a', 'a/b', 'a ', '\u00e9']) {
@@ -106,7 +106,7 @@ test('subprotocol.parse: a Set, or a SyntaxError', () => {
   }
 });
 
-test('extension.parse and extension.format', () => {
+test('extension.parse and extension.format', { skip: !isWs && 'later issue' }, () => {
   const { format, parse } = WebSocket.extension;
   const flat = (offers) => JSON.parse(JSON.stringify(offers));
   assert.deepStrictEqual(flat(parse('foo')), { foo: [{}] });

@@ -9,6 +9,7 @@ const { incomingResponse } = require('./request');
 const connectionOptions = require('./connection-options');
 const events = require('./events');
 const native = require('./native');
+const Target = require('./target');
 
 /** As `net.setDefaultAutoSelectFamilyAttemptTimeout` has it, for Nodes that cannot be asked. */
 const ATTEMPT_TIMEOUT = 250;
@@ -115,8 +116,9 @@ function dial(ws, addresses) {
 }
 
 /** What the events of a connection go to until it is open. */
-class Handshake {
+class Handshake extends Target {
   constructor(ws) {
+    super();
     this.ws = ws;
   }
 

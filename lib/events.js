@@ -9,6 +9,9 @@ const WORDS = 4;
 
 const INDEX_MASK = 0xffffff;
 
+/** The bits of a kind word that number a connection's reads. */
+const READ_MASK = 0xff00;
+
 const records = new Int32Array(MAX_RECORDS * WORDS);
 
 /** What each connection's events go to, by the index in its id. */
@@ -24,6 +27,8 @@ let count = 0;
 let piece = EMPTY_BUFFER;
 let pieceMemory = EMPTY_BUFFER.buffer;
 let opened = false;
+/** Counts what the application sees as turns of the event loop. */
+let turn = 0;
 
 native.setOnBell(deliver);
 
@@ -32,6 +37,7 @@ native.setOnBell(deliver);
  * again as long as a listener throws.
  */
 function deliver() {
+  turn++;
   native.setDraining(true);
   for (;;) {
     if (position === count) {
@@ -44,6 +50,11 @@ function deliver() {
   }
   native.setDraining(false);
   if (native.isFlushPlanned()) native.flush();
+}
+
+/** From a microtask: a tick comes after all of them. */
+function resumeInTick() {
+  process.nextTick(resume);
 }
 
 /** Goes on with the delivery in a turn of its own. */
@@ -80,17 +91,22 @@ function deliverRecords() {
       native.releaseLent(records[at + 2]);
       continue;
     }
-    if (opened) {
-      // who awaits something in 'open' or 'connection' gets to add listeners before the first
-      // message, as when bytes arrive one by one
+    const target = targets[records[at + 1] & INDEX_MASK];
+    if (target === undefined) {
+      position++;
+      continue;
+    }
+    // What came in one read is one turn, and promises settle in between: who awaits 'open', or one
+    // message after the other, gets to listen again in time, as with a socket of Node's.
+    const read = word & READ_MASK;
+    if (opened || (target._lastTurn === turn && target._lastRead !== read)) {
       opened = false;
-      setImmediate(resume);
+      queueMicrotask(resumeInTick);
       return false;
     }
-
+    target._lastTurn = turn;
+    target._lastRead = read;
     position++;
-    const target = targets[records[at + 1] & INDEX_MASK];
-    if (target === undefined) continue;
     const a = records[at + 2];
     const b = records[at + 3];
 

@@ -114,7 +114,7 @@ class NativeListener {
       port,
       backlog: options.backlog > 0 ? options.backlog : BACKLOG,
       // the workers of a cluster share their port
-      reusePort: Boolean(options.reusePort) || cluster.isWorker,
+      reusePort: Boolean(options.reusePort) || (cluster.isWorker && process.platform !== 'win32'),
       ipv6Only: Boolean(options.ipv6Only),
       path: options.path || undefined,
       handshakeTimeout: Number(options.handshakeTimeout) || 0,

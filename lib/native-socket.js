@@ -36,6 +36,9 @@ class NativeSocket extends Duplex {
     this.#conn = conn;
     this.#peer = peer;
     this.#ws = ws;
+    /** For lib/events.js: the turn and the read of the last event. */
+    this._lastTurn = 0;
+    this._lastRead = 0;
   }
 
   /** The stream of a connection without a WebSocket. */

@@ -6,6 +6,7 @@ const { incomingRequest } = require('./request');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
 const native = require('./native');
+const Target = require('./target');
 
 const RUNNING = 0;
 
@@ -40,7 +41,7 @@ function respond(server, conn, event) {
 }
 
 /** An upgrade request that waits for an answer; the first one counts. */
-class PendingUpgrade {
+class PendingUpgrade extends Target {
   #server;
   #conn;
   #event;
@@ -48,6 +49,7 @@ class PendingUpgrade {
   #socket = null;
 
   constructor(server, conn, event) {
+    super();
     this.#server = server;
     this.#conn = conn;
     this.#event = event;
@@ -88,8 +90,6 @@ class PendingUpgrade {
   }
 
   // ---- the native side's calls; see lib/events.js ----
-
-  _written() {}
 
   /** The connection is gone before it was opened. */
   _closed() {

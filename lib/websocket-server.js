@@ -11,6 +11,7 @@ const NativeListener = require('./listener');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
 const native = require('./native');
+const Target = require('./target');
 const WebSocket = require('./websocket');
 
 const RUNNING = 0;
@@ -242,7 +243,7 @@ function shouldHandle(req) {
 
 /** It was upgraded while close() was called. */
 function reject(conn) {
-  events.add(conn, { _closed() {} });
+  events.add(conn, new Target());
   native.terminate(conn);
 }
 

@@ -8,6 +8,7 @@ const { EventTarget, defineAttributes } = require('./event-target');
 const { isBlob, isValidStatusCode, toBuffer } = require('./validation');
 const bufferedCounter = require('./buffered-counter');
 const client = require('./client');
+const HeldEvents = require('./held-events');
 const events = require('./events');
 const native = require('./native');
 const NativeSocket = require('./native-socket');
@@ -54,6 +55,9 @@ class WebSocket extends EventEmitter {
     this._deferred = null;
     this._generateMask = null;
     this._nativeSocket = null;
+    /** For lib/events.js: the turn and the read of the last event. */
+    this._lastTurn = 0;
+    this._lastRead = 0;
     this._peer = null;
     this._server = null;
     this._allowSynchronousEvents = true;
@@ -194,16 +198,15 @@ class WebSocket extends EventEmitter {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (this._paused) return;
     this._paused = true;
-    this._held ??= [];
-    if (this._conn !== -1) native.pause(this._conn, true);
+    this._held ??= new HeldEvents(this);
+    this._held.throttle();
   }
 
   resume() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (!this._paused) return;
     this._paused = false;
-    if (this._conn !== -1) native.pause(this._conn, false);
-    process.nextTick(deliverHeld, this);
+    this._held.plan();
   }
 
   _autoPong(data) {
@@ -219,30 +222,30 @@ class WebSocket extends EventEmitter {
     this._peer = peer;
     this._protocol = protocol ?? '';
     this._allowSynchronousEvents = options.allowSynchronousEvents !== false;
-    if (!this._allowSynchronousEvents) this._held = [];
+    if (!this._allowSynchronousEvents) this._held = new HeldEvents(this);
     bufferedCounter.attach(this, conn);
     events.add(conn, this);
     this._readyState = OPEN;
   }
 
   _message(data, isBinary) {
-    if (this._held !== null) holdEvent(this, emitMessage, data, isBinary);
+    if (this._held !== null) this._held.push(emitMessage, data, isBinary);
     else emitMessage(this, data, isBinary);
   }
 
   /** `pongWanted`: the I/O thread has left the automatic pong to us. */
   _ping(data, pongWanted) {
-    if (this._held !== null) holdEvent(this, pinged, data, pongWanted);
+    if (this._held !== null) this._held.push(pinged, data, pongWanted);
     else pinged(this, data, pongWanted);
   }
 
   _pong(data) {
-    if (this._held !== null) holdEvent(this, emitPong, data);
+    if (this._held !== null) this._held.push(emitPong, data);
     else this.emit('pong', data);
   }
 
   _closeFrame(code, reason) {
-    if (this._held !== null) holdEvent(this, concluded, code, reason);
+    if (this._held !== null) this._held.push(concluded, code, reason);
     else concluded(this, code, reason);
   }
 
@@ -253,7 +256,7 @@ class WebSocket extends EventEmitter {
 
   /** The peer has ended its half. */
   _ended() {
-    if (this._held !== null) holdEvent(this, peerEnded);
+    if (this._held !== null) this._held.push(peerEnded);
     else peerEnded(this);
   }
 
@@ -266,8 +269,8 @@ class WebSocket extends EventEmitter {
     if (this._held !== null) {
       // what was received before the end is delivered before the end
       this._paused = false;
-      holdEvent(this, ended);
-      if (this._allowSynchronousEvents) deliverHeld(this);
+      this._held.push(ended);
+      if (this._allowSynchronousEvents) this._held.deliver();
     } else {
       ended(this);
     }
@@ -275,7 +278,7 @@ class WebSocket extends EventEmitter {
 
   _notice(event) {
     if (event.kind === 'failed') {
-      if (this._held !== null) holdEvent(this, failed, event.error);
+      if (this._held !== null) this._held.push(failed, event.error);
       else failed(this, event.error);
     } else {
       client.notice(this, event);
@@ -544,30 +547,4 @@ function ended(ws) {
   if (ws._server !== null) ws._server._forget(ws);
   ws._readyState = CLOSED;
   ws.emit('close', ws._closeCode, ws._closeMessage);
-}
-
-/** Puts an event behind those that wait already. */
-function holdEvent(ws, handler, a, b) {
-  ws._held.push(handler, a, b);
-  if (!ws._allowSynchronousEvents && !ws._paused && ws._held.length === 3) {
-    setImmediate(deliverHeld, ws);
-  }
-}
-
-/** Delivers what was held: all of it, or one event in each turn of the event loop. */
-function deliverHeld(ws) {
-  const held = ws._held;
-  while (!ws._paused && ws._held === held && held !== null && held.length > 0) {
-    const [handler, a, b] = held.splice(0, 3);
-    if (!ws._allowSynchronousEvents && held.length > 0) setImmediate(deliverHeld, ws);
-    try {
-      handler(ws, a, b);
-    } catch (err) {
-      // the rest still comes, after the exception has been seen to
-      if (ws._allowSynchronousEvents) setImmediate(deliverHeld, ws);
-      throw err;
-    }
-    if (!ws._allowSynchronousEvents) return;
-  }
-  if (ws._allowSynchronousEvents && !ws._paused && ws._held === held) ws._held = null;
 }

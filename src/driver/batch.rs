@@ -52,7 +52,8 @@ pub enum Kind {
     Released = 11,
 }
 
-/// One event: its kind, the connection, and two words that the kind explains.
+/// One event: its kind, the connection, and two words that the kind explains. The kind is the
+/// lowest byte of its word; for what a peer sent, the next byte numbers the read that it came in.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Record {
@@ -60,6 +61,13 @@ pub struct Record {
     pub conn: u32,
     pub a: u32,
     pub b: u32,
+}
+
+/// Where an event comes from: a connection, and which of its reads, counted modulo 256.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    pub conn: u32,
+    pub read: u8,
 }
 
 /// See the module documentation.
@@ -95,50 +103,35 @@ impl Batch {
     }
 
     /// A message whose payload is borrowed, or small.
-    pub fn push_message(&mut self, conn: u32, binary: bool, data: &[u8]) {
+    pub fn push_message(&mut self, from: Origin, binary: bool, data: &[u8]) {
         if data.len() > LARGE_PAYLOAD {
-            return self.push_large(conn, binary, data.to_vec());
+            return self.push_large(from, binary, data.to_vec());
         }
         let kind = if binary { Kind::Binary } else { Kind::Text };
-        let offset = self.copy(data);
-        self.push(kind, conn, offset, data.len() as u32);
+        self.push_copied(from, kind as u32, data);
     }
 
     /// A message that owns its payload.
-    pub fn push_owned_message(&mut self, conn: u32, binary: bool, data: Vec<u8>) {
+    pub fn push_owned_message(&mut self, from: Origin, binary: bool, data: Vec<u8>) {
         if data.len() > LARGE_PAYLOAD {
-            self.push_large(conn, binary, data);
+            self.push_large(from, binary, data);
         } else {
-            self.push_message(conn, binary, &data);
+            self.push_message(from, binary, &data);
         }
     }
 
     /// `pong_wanted`: JavaScript has to answer, so that the pong keeps its place.
-    pub fn push_ping(&mut self, conn: u32, data: &[u8], pong_wanted: bool) {
-        let a = self.copy(data);
-        let kind = Kind::Ping as u32 | u32::from(pong_wanted) << 16;
-        self.records.push(Record {
-            kind,
-            conn,
-            a,
-            b: data.len() as u32,
-        });
+    pub fn push_ping(&mut self, from: Origin, data: &[u8], pong_wanted: bool) {
+        self.push_copied(from, Kind::Ping as u32 | u32::from(pong_wanted) << 16, data);
     }
 
-    pub fn push_pong(&mut self, conn: u32, data: &[u8]) {
-        let offset = self.copy(data);
-        self.push(Kind::Pong, conn, offset, data.len() as u32);
+    pub fn push_pong(&mut self, from: Origin, data: &[u8]) {
+        self.push_copied(from, Kind::Pong as u32, data);
     }
 
-    pub fn push_close(&mut self, conn: u32, code: Option<u16>, reason: &[u8]) {
-        let a = self.copy(reason);
-        let kind = Kind::Close as u32 | u32::from(code.unwrap_or(0)) << 16;
-        self.records.push(Record {
-            kind,
-            conn,
-            a,
-            b: reason.len() as u32,
-        });
+    pub fn push_close(&mut self, from: Origin, code: Option<u16>, reason: &[u8]) {
+        let code = u32::from(code.unwrap_or(0)) << 16;
+        self.push_copied(from, Kind::Close as u32 | code, reason);
     }
 
     pub fn push_notice(&mut self, conn: u32, notice: Notice) {
@@ -158,15 +151,21 @@ impl Batch {
         self
     }
 
-    fn push_large(&mut self, conn: u32, binary: bool, data: Vec<u8>) {
-        let kind = if binary {
-            Kind::LargeBinary
-        } else {
-            Kind::LargeText
-        };
-        let index = self.large.len() as u32;
-        self.push(kind, conn, index, data.len() as u32);
+    fn push_large(&mut self, from: Origin, binary: bool, data: Vec<u8>) {
+        let kind = if binary { Kind::LargeBinary } else { Kind::LargeText };
+        let a = self.large.len() as u32;
+        self.push_from(from, kind as u32, a, data.len() as u32);
         self.large.push(Some(data));
+    }
+
+    fn push_copied(&mut self, from: Origin, kind: u32, data: &[u8]) {
+        let a = self.copy(data);
+        self.push_from(from, kind, a, data.len() as u32);
+    }
+
+    fn push_from(&mut self, from: Origin, kind: u32, a: u32, b: u32) {
+        let kind = kind | u32::from(from.read) << 8;
+        self.records.push(Record { kind, conn: from.conn, a, b });
     }
 
     /// Appends to the current piece, or to a new one when it is full; returns the offset in it.
@@ -196,12 +195,14 @@ impl Batch {
 mod tests {
     use super::*;
 
+    const ORIGIN: Origin = Origin { conn: 1, read: 0 };
+
     #[test]
     fn pieces_cover_the_arena_and_never_split_a_payload() {
         let mut batch = Batch::default();
         let payload = vec![7; 5000];
         for _ in 0..20 {
-            batch.push_message(1, true, &payload);
+            batch.push_message(ORIGIN, true, &payload);
         }
         let pieces: Vec<u32> = batch
             .records
@@ -225,7 +226,7 @@ mod tests {
         let mut batch = Batch::default();
         let data = vec![1; LARGE_PAYLOAD + 1];
         let at = data.as_ptr();
-        batch.push_owned_message(3, false, data);
+        batch.push_owned_message(ORIGIN, false, data);
         assert_eq!(batch.large[0].as_ref().unwrap().as_ptr(), at);
         assert!(batch.arena.is_empty());
     }
@@ -233,8 +234,8 @@ mod tests {
     #[test]
     fn an_empty_payload_needs_no_piece() {
         let mut batch = Batch::default();
-        batch.push_message(1, false, b"");
-        batch.push_close(1, Some(1000), b"");
+        batch.push_message(ORIGIN, false, b"");
+        batch.push_close(ORIGIN, Some(1000), b"");
         assert_eq!(batch.records.len(), 2);
         assert_eq!(batch.records[1].kind, Kind::Close as u32 | 1000 << 16);
     }

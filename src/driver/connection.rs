@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use super::batch::Kind;
+use super::batch::{Kind, Origin};
 use super::command::{AutoPong, ConnectionOptions, Dial};
 use super::io_thread::SCRATCH;
 use super::link::{Link, State};
@@ -73,6 +73,8 @@ pub(super) struct Io {
     shut: bool,
     /// Nothing can be saved: destroy at the end of this turn.
     doomed: bool,
+    /// Counts the reads, for JavaScript.
+    read: u8,
     /// The operating system's number of what went wrong.
     errno: u32,
 }
@@ -102,10 +104,10 @@ impl Connection {
         listener: Arc<Listener>,
         transport: Transport,
     ) {
-        let deadline = Instant::now() + listener.handshake_timeout;
+        let deadline = listener.handshake_timeout.map(|limit| Instant::now() + limit);
         let options = listener.options.clone();
         let conn = Self::new(env, id, Role::Server, &options, Some(listener));
-        conn.start(transport, Stage::RequestHead, Some(deadline), false);
+        conn.start(transport, Stage::RequestHead, deadline, false);
     }
 
     /// A client's connection, whose request is written first.
@@ -152,6 +154,7 @@ impl Connection {
                 eof: false,
                 shut: false,
                 doomed: false,
+                read: 0,
                 errno: 0,
             }),
             waker: RefCell::new(None),
@@ -262,6 +265,7 @@ impl Connection {
                 break;
             }
             reads += 1;
+            io.read = io.read.wrapping_add(1);
             match self.receive_once(io, cx) {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(Ok(false)) => self.end_of_stream(io),
@@ -361,12 +365,13 @@ impl Connection {
     }
 
     fn deliver(self: &Rc<Self>, io: &mut Io, state: &mut State, event: Event<'_>) {
+        let from = Origin { conn: self.id, read: io.read };
         match event {
             Event::Message { binary, data } => {
                 self.spend_credit(io, data.len());
                 self.env.event(|batch| match data {
-                    Payload::Borrowed(data) => batch.push_message(self.id, binary, data),
-                    Payload::Owned(data) => batch.push_owned_message(self.id, binary, data),
+                    Payload::Borrowed(data) => batch.push_message(from, binary, data),
+                    Payload::Owned(data) => batch.push_owned_message(from, binary, data),
                 });
             }
             Event::Ping(data) => {
@@ -382,15 +387,15 @@ impl Connection {
                 self.spend_credit(io, data.len());
                 let wanted = self.auto_pong != AutoPong::Off && !prompt;
                 self.env
-                    .event(|batch| batch.push_ping(self.id, &data, wanted));
+                    .event(|batch| batch.push_ping(from, &data, wanted));
             }
             Event::Pong(data) => {
                 self.spend_credit(io, data.len());
-                self.env.event(|batch| batch.push_pong(self.id, &data));
+                self.env.event(|batch| batch.push_pong(from, &data));
             }
             Event::Close { code, reason } => {
                 self.env
-                    .event(|batch| batch.push_close(self.id, code, &reason));
+                    .event(|batch| batch.push_close(from, code, &reason));
             }
         }
     }

@@ -35,8 +35,8 @@ pub struct Listener {
     pub options: ConnectionOptions,
     /// The only path that is served, if any.
     pub path: Option<String>,
-    /// A request head has to be complete within this time.
-    pub handshake_timeout: Duration,
+    /// A request head has to be complete within this time, if it is limited.
+    pub handshake_timeout: Option<Duration>,
     pub hooks: AtomicU32,
     socket: Mutex<Option<TcpListener>>,
     connections: AtomicUsize,
@@ -60,7 +60,7 @@ impl Listener {
         bind: &Bind,
         id: u32,
         path: Option<String>,
-        handshake_timeout: Duration,
+        handshake_timeout: Option<Duration>,
         options: ConnectionOptions,
     ) -> io::Result<(Arc<Self>, std::net::SocketAddr)> {
         let socket = Socket::new(

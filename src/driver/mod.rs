@@ -21,3 +21,6 @@ mod dial;
 mod handshake;
 mod io_thread;
 mod local;
+
+#[cfg(test)]
+mod tests;

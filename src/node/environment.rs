@@ -100,7 +100,7 @@ impl NativeEnvironment {
     pub fn listen(&mut self, options: NativeListenOptions) -> Result<NativeListenResult> {
         self.state.environment().map_err(io)?;
         let bind = options.bind()?;
-        let timeout = millis(options.handshake_timeout);
+        let timeout = (options.handshake_timeout > 0.0).then(|| millis(options.handshake_timeout));
         let connection = options.connection.into();
         match Listener::bind(&bind, options.id, options.path, timeout, connection) {
             Ok((listener, address)) => {

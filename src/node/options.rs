@@ -33,7 +33,7 @@ pub struct NativeListenOptions {
     pub reuse_port: bool,
     pub ipv6_only: bool,
     pub path: Option<String>,
-    /// Milliseconds.
+    /// Milliseconds; 0 = no limit.
     pub handshake_timeout: f64,
     /// Bits of `driver::listener::hooks`.
     pub hooks: u32,

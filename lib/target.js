@@ -1,0 +1,24 @@
+'use strict';
+
+/**
+ * What the events of a connection go to before it is a WebSocket: nothing that a peer sends early
+ * is of interest. lib/events.js calls these.
+ */
+class Target {
+  constructor() {
+    /** The turn and the read of the last event. */
+    this._lastTurn = 0;
+    this._lastRead = 0;
+  }
+
+  _message() {}
+  _ping() {}
+  _pong() {}
+  _closeFrame() {}
+  _ended() {}
+  _written() {}
+  _notice() {}
+  _closed() {}
+}
+
+module.exports = Target;

@@ -1,0 +1,13 @@
+//! The driver over loopback, with the tests in JavaScript's place.
+
+mod host;
+mod peer;
+
+mod client;
+mod closing;
+mod flow;
+mod hostile;
+mod listener;
+mod send;
+mod server;
+mod teardown;
