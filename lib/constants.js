@@ -1,5 +1,7 @@
 'use strict';
 
+const { Buffer } = require('buffer');
+
 module.exports = {
   BINARY_TYPES: ['nodebuffer', 'arraybuffer', 'fragments', 'blob'],
   CLOSE_TIMEOUT: 30000,

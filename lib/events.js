@@ -1,5 +1,7 @@
 'use strict';
 
+const { Buffer } = require('buffer');
+
 const { EVENT, EMPTY_BUFFER, FastBuffer } = require('./constants');
 const native = require('./native');
 
@@ -14,6 +16,17 @@ const READ_MASK = 0xff00;
 
 const records = new Int32Array(MAX_RECORDS * WORDS);
 
+/**
+ * A payload that is not small makes itself felt in V8's young generation, which knows nothing of
+ * the memory outside of its heap and would leave much more of it to be collected late: for each
+ * PRESSURE_STEP bytes an array of PRESSURE_SLOTS x 8 bytes becomes garbage. Large payloads count
+ * less, for a collection costs more than their memory.
+ */
+const PRESSURE_STEP = 16 * 1024;
+const PRESSURE_SLOTS = 512;
+const PRESSURE_MIN = 2 * 1024;
+const LARGE_SHARE = 1 / 4;
+
 /** What each connection's events go to, by the index in its id. */
 const targets = [];
 
@@ -27,6 +40,9 @@ let count = 0;
 let piece = EMPTY_BUFFER;
 let pieceMemory = EMPTY_BUFFER.buffer;
 let opened = false;
+/** Bytes that have not been made felt yet, and what does it. */
+let unfelt = 0;
+const ballast = { garbage: null };
 /** Counts what the application sees as turns of the event loop. */
 let turn = 0;
 
@@ -118,10 +134,10 @@ function deliverRecords() {
         target._message(view(a, b), true);
         break;
       case EVENT.LARGE_TEXT:
-        target._message(native.takeLarge(a), false);
+        target._message(large(a), false);
         break;
       case EVENT.LARGE_BINARY:
-        target._message(native.takeLarge(a), true);
+        target._message(large(a), true);
         break;
       case EVENT.PING:
         target._ping(view(a, b), word >>> 16 !== 0);
@@ -148,12 +164,27 @@ function deliverRecords() {
 
 /** A payload in the current piece. */
 function view(offset, length) {
+  if (length > PRESSURE_MIN) press(length);
   if (length === piece.length) return length === 0 ? EMPTY_BUFFER : piece;
   if (length === 0) return EMPTY_BUFFER;
   return new FastBuffer(pieceMemory, offset, length);
 }
 
 /** `errno` is the operating system's error number, 0 without one. */
+function large(index) {
+  const payload = native.takeLarge(index);
+  press(payload.length * LARGE_SHARE);
+  return payload;
+}
+
+/** `bytes` of memory outside of the heap have been handed out; see PRESSURE_STEP. */
+function press(bytes) {
+  unfelt += bytes;
+  for (; unfelt >= PRESSURE_STEP; unfelt -= PRESSURE_STEP) {
+    ballast.garbage = new Array(PRESSURE_SLOTS);
+  }
+}
+
 function closed(conn, target, errno) {
   remove(conn);
   target._closed(errno);

@@ -18,7 +18,6 @@ let nextId = 1;
 /** The listening socket of a WebSocketServer. */
 class NativeListener {
   #server;
-  #callback;
   #id = nextId++;
   #address = null;
   /** Keeps the process alive from the constructor until the socket is closed. */
@@ -28,7 +27,6 @@ class NativeListener {
 
   constructor(server, callback) {
     this.#server = server;
-    this.#callback = callback;
     const { host, port } = server.options;
     this.#port(port);
     if (callback) server.once('listening', callback);

@@ -5,7 +5,7 @@ const { SEND } = require('./constants');
 const binding = load();
 
 /** Payloads from this size on are lent to the I/O thread instead of being copied. */
-const LENT_MIN = 64 * 1024;
+const LENT_MIN = 16 * 1024;
 
 let onBell = null;
 const environment = new binding.NativeEnvironment(() => onBell());

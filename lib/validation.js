@@ -1,5 +1,7 @@
 'use strict';
 
+const { Buffer } = require('buffer');
+
 const { FastBuffer } = require('./constants');
 
 /** RFC 6455 section 7.4, as far as an endpoint may send them. */

@@ -1,5 +1,7 @@
 'use strict';
 
+const { Buffer } = require('buffer');
+
 const EventEmitter = require('events');
 
 const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, FastBuffer, SEND } = require('./constants');

@@ -19,7 +19,7 @@ const FULL_BYTES: usize = 1024 * 1024;
 const FULL_RECORDS: usize = 4096;
 
 /// Memory kept by a recycled batch.
-const KEEP_ARENA: usize = 256 * 1024;
+const KEEP_ARENA: usize = 1024 * 1024;
 
 /// The kinds of [`Record`]; lib/events.js has the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,11 @@ impl Batch {
     }
 
     fn push_large(&mut self, from: Origin, binary: bool, data: Vec<u8>) {
-        let kind = if binary { Kind::LargeBinary } else { Kind::LargeText };
+        let kind = if binary {
+            Kind::LargeBinary
+        } else {
+            Kind::LargeText
+        };
         let a = self.large.len() as u32;
         self.push_from(from, kind as u32, a, data.len() as u32);
         self.large.push(Some(data));
@@ -165,7 +169,12 @@ impl Batch {
 
     fn push_from(&mut self, from: Origin, kind: u32, a: u32, b: u32) {
         let kind = kind | u32::from(from.read) << 8;
-        self.records.push(Record { kind, conn: from.conn, a, b });
+        self.records.push(Record {
+            kind,
+            conn: from.conn,
+            a,
+            b,
+        });
     }
 
     /// Appends to the current piece, or to a new one when it is full; returns the offset in it.

@@ -174,7 +174,7 @@ pub struct CommandBatch {
 }
 
 /// Memory kept by a recycled command batch.
-const KEEP_DATA: usize = 256 * 1024;
+const KEEP_DATA: usize = 512 * 1024;
 
 impl CommandBatch {
     /// Appends a payload.

@@ -37,6 +37,9 @@ const CREDIT_MESSAGES: usize = 4096;
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: usize = 8;
 
+/// A queue of this many bytes does not gain from waiting for more of the same batch.
+const LONG_QUEUE: usize = 4 * 1024;
+
 /// How long a refused peer may take to read the refusal.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -104,7 +107,9 @@ impl Connection {
         listener: Arc<Listener>,
         transport: Transport,
     ) {
-        let deadline = listener.handshake_timeout.map(|limit| Instant::now() + limit);
+        let deadline = listener
+            .handshake_timeout
+            .map(|limit| Instant::now() + limit);
         let options = listener.options.clone();
         let conn = Self::new(env, id, Role::Server, &options, Some(listener));
         conn.start(transport, Stage::RequestHead, deadline, false);
@@ -365,7 +370,10 @@ impl Connection {
     }
 
     fn deliver(self: &Rc<Self>, io: &mut Io, state: &mut State, event: Event<'_>) {
-        let from = Origin { conn: self.id, read: io.read };
+        let from = Origin {
+            conn: self.id,
+            read: io.read,
+        };
         match event {
             Event::Message { binary, data } => {
                 self.spend_credit(io, data.len());
@@ -386,8 +394,7 @@ impl Connection {
                 }
                 self.spend_credit(io, data.len());
                 let wanted = self.auto_pong != AutoPong::Off && !prompt;
-                self.env
-                    .event(|batch| batch.push_ping(from, &data, wanted));
+                self.env.event(|batch| batch.push_ping(from, &data, wanted));
             }
             Event::Pong(data) => {
                 self.spend_credit(io, data.len());
@@ -505,9 +512,18 @@ impl Connection {
         }
     }
 
+    /// Writes now what would otherwise wait for the end of the batch.
+    pub fn write_out_if_long(&self) {
+        if self.dirty.get() && self.link.lock().proto.transmit().len() >= LONG_QUEUE {
+            self.write_out();
+        }
+    }
+
     /// Writes what commands have queued, outside of the task's own turn.
     pub fn write_out(&self) {
-        self.dirty.set(false);
+        if !self.dirty.replace(false) {
+            return;
+        }
         let waker = self.waker.borrow().clone();
         // without a waker the task has not run yet, and will write when it does
         let Some(waker) = waker else { return };

@@ -29,8 +29,12 @@ pub fn conn_thread(id: u32) -> usize {
 /// Most connections of one environment.
 const MAX_INDEX: u32 = 0xff_ffff;
 
+/// So many bytes of released JavaScript memory are worth a ring of their own; less waits for the
+/// next batch.
+const RELEASED_MAX: usize = 1024 * 1024;
+
 /// Recycled batches kept for each direction.
-const SPARES: usize = 8;
+const SPARES: usize = 2;
 
 /// Wakes JavaScript. Called on an I/O thread, at most once until JavaScript has answered.
 pub type Bell = Box<dyn Fn() + Send>;
@@ -45,8 +49,14 @@ pub struct Environment {
     spare_commands: Mutex<Vec<CommandBatch>>,
     flow: Box<[Flow]>,
     table: Mutex<Table>,
-    /// Lent JavaScript memory that is no longer read.
-    released: Mutex<Vec<u32>>,
+    released: Mutex<Released>,
+}
+
+/// Lent JavaScript memory that is no longer read.
+#[derive(Default)]
+struct Released {
+    ids: Vec<u32>,
+    bytes: usize,
 }
 
 /// How far each side has come with the work of one I/O thread.
@@ -177,19 +187,27 @@ impl Environment {
 
     // ---- both: lent memory ----
 
-    /// From any thread: memory `id` is no longer read.
-    pub fn memory_released(&self, id: u32) {
-        lock(&self.released).push(id);
-        self.ring();
+    /// From any thread: memory `id` of `len` bytes is no longer read. JavaScript hears of it with
+    /// its next batch, or when a lot has come together.
+    pub fn memory_released(&self, id: u32, len: usize) {
+        let mut released = lock(&self.released);
+        released.ids.push(id);
+        released.bytes += len;
+        let full = released.bytes >= RELEASED_MAX;
+        drop(released);
+        if full {
+            self.ring();
+        }
     }
 
     /// Gives up to `max` ids of released memory to `each`; returns how many.
     pub fn take_released(&self, max: usize, mut each: impl FnMut(usize, u32)) -> usize {
         let mut released = lock(&self.released);
-        let count = released.len().min(max);
-        for (i, id) in released.drain(..count).enumerate() {
+        let count = released.ids.len().min(max);
+        for (i, id) in released.ids.drain(..count).enumerate() {
             each(i, id);
         }
+        released.bytes = 0;
         count
     }
 

@@ -158,7 +158,12 @@ impl Connection {
         }
         io.pending.drain(..consumed);
         io.scan = HeadScan::default();
-        io.deadline = Some(Instant::now() + listener.handshake_timeout.map_or(KEEP_ALIVE, |limit| limit.min(KEEP_ALIVE)));
+        io.deadline = Some(
+            Instant::now()
+                + listener
+                    .handshake_timeout
+                    .map_or(KEEP_ALIVE, |limit| limit.min(KEEP_ALIVE)),
+        );
     }
 
     /// JavaScript takes the bytes as they are, starting with those in `pending`.

@@ -31,6 +31,8 @@ pub struct LocalEnvironment {
     starved: RefCell<Vec<Rc<Connection>>>,
     /// Connections that the current command batch has given something to write.
     dirty: RefCell<Vec<Rc<Connection>>>,
+    /// The connection of the last command.
+    last: RefCell<Option<Rc<Connection>>>,
 }
 
 impl LocalEnvironment {
@@ -45,6 +47,7 @@ impl LocalEnvironment {
             seq: Cell::new(1),
             starved: RefCell::default(),
             dirty: RefCell::default(),
+            last: RefCell::default(),
         })
     }
 
@@ -68,6 +71,11 @@ impl LocalEnvironment {
 
     pub fn notify(&self, conn: u32, notice: Notice) {
         self.event(|batch| batch.push_notice(conn, notice));
+    }
+
+    /// Events that are not published yet.
+    pub fn gathered(&self) -> usize {
+        self.batch.borrow().records.len()
     }
 
     pub fn publish(&self) {
@@ -156,12 +164,25 @@ impl LocalEnvironment {
         self.dials.borrow_mut().remove(&id);
     }
 
+    /// The connection of a command. The one before is written out if it has a lot to write, while
+    /// that is still warm; the others are at the end of the batch.
     fn find(&self, id: u32) -> Option<Rc<Connection>> {
-        self.connections
-            .borrow()
-            .get(conn_index(id))
-            .cloned()
-            .flatten()
+        let mut last = self.last.borrow_mut();
+        if let Some(conn) = &*last {
+            if conn.id() == id {
+                return Some(conn.clone());
+            }
+            conn.write_out_if_long();
+        }
+        last.clone_from(
+            &self
+                .connections
+                .borrow()
+                .get(conn_index(id))
+                .cloned()
+                .flatten(),
+        );
+        last.clone()
     }
 
     // ---- commands ----
@@ -171,6 +192,7 @@ impl LocalEnvironment {
         for command in batch.commands.drain(..) {
             self.execute(command, &batch.data);
         }
+        *self.last.borrow_mut() = None;
         let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
         for conn in dirty.drain(..) {
             conn.write_out();

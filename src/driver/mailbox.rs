@@ -70,6 +70,11 @@ impl Mailbox {
         }
     }
 
+    /// Called by the owner instead of `before_park`: it looks for work once more.
+    pub fn stay_awake(&self) {
+        self.wake();
+    }
+
     /// Called by the owner when it is about to sleep.
     pub fn before_park(&self) {
         self.parked.store(true, Ordering::SeqCst);

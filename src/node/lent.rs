@@ -38,6 +38,6 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        self.env.memory_released(self.id);
+        self.env.memory_released(self.id, self.len);
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes that wait to be written.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
@@ -11,9 +12,13 @@ use super::mask::apply_mask;
 /// Most bytes that small pushes are gathered in before a new segment begins.
 pub const SEGMENT_LEN: usize = 64 * 1024;
 
-/// A drained queue keeps a buffer of at most this many bytes. It spares a busy connection with
-/// small messages the allocation, and an idle one the memory.
-const KEPT_LEN: usize = 2 * 1024;
+/// Buffers of drained queues that a thread keeps for the next: the queues themselves keep nothing,
+/// so that an idle connection costs no memory, and a busy thread writes from a warm buffer.
+const SPARE_BUFFERS: usize = 16;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A queue of bytes in the order of pushing: small ones coalesced, large ones shared.
 #[derive(Debug, Default)]
@@ -43,6 +48,9 @@ impl TransmitQueue {
     /// Queues a frame whose payload is copied, and masked in the copy if there is a key.
     pub fn push_copied(&mut self, header: &[u8], payload: &[u8], mask: Option<[u8; 4]>) {
         self.len += header.len() + payload.len();
+        if self.tail.capacity() == 0 {
+            self.tail = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        }
         // One reservation for both; what does not fit the segment goes on in the next.
         let room = SEGMENT_LEN.saturating_sub(self.tail.len());
         self.tail.reserve(room.min(header.len() + payload.len()));
@@ -115,7 +123,9 @@ impl TransmitQueue {
             }
             n -= rest;
             self.taken = 0;
-            self.segments.pop_front();
+            if let Some(Segment::Copied(buffer)) = self.segments.pop_front() {
+                keep(buffer);
+            }
         }
         self.taken += n;
     }
@@ -150,15 +160,28 @@ impl TransmitQueue {
         }
     }
 
-    /// The queue is empty: gives its memory back, but for a small buffer.
+    /// The queue is empty: gives its memory back.
     fn release(&mut self) {
         self.taken = 0;
-        if self.tail.capacity() > KEPT_LEN {
-            self.tail = Vec::new();
+        if self.tail.capacity() > 0 {
+            keep(mem::take(&mut self.tail));
         }
-        self.tail.clear();
-        self.segments = VecDeque::new();
+        for segment in mem::take(&mut self.segments) {
+            if let Segment::Copied(buffer) = segment {
+                keep(buffer);
+            }
+        }
     }
+}
+
+/// Keeps a buffer for the next queue of this thread that needs one.
+fn keep(mut buffer: Vec<u8>) {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SEGMENT_LEN {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    });
 }
 
 impl Segment {

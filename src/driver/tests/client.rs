@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use super::host::{CLIENT, Host, ListenOptions, SERVER, Seen};
+use super::events::Seen;
+use super::host::{CLIENT, Host, ListenOptions, SERVER};
 use super::peer::{End, Peer, accept_head, dead_port};
 use crate::driver::notice::{Notice, ResponseError};
 use crate::proto::frame::Opcode;
@@ -16,7 +17,10 @@ fn server() -> (TcpListener, Endpoint) {
 }
 
 fn connected(host: &mut Host) -> u32 {
-    host.notice("a connected transport", |n| matches!(n, Notice::Connected { .. }).then_some(())).0
+    host.notice("a connected transport", |n| {
+        matches!(n, Notice::Connected { .. }).then_some(())
+    })
+    .0
 }
 
 fn response_failed(host: &mut Host) -> (u32, ResponseError) {
@@ -57,7 +61,12 @@ fn takes_an_answer_byte_by_byte_after_informational_ones() {
     let conn = host.dial(vec![endpoint]);
     let mut peer = Peer::accept(&listener);
     peer.recv_head();
-    for byte in format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{}", accept_head()).bytes() {
+    for byte in format!(
+        "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{}",
+        accept_head()
+    )
+    .bytes()
+    {
         peer.write(&[byte]);
     }
     host.opened(conn);
@@ -105,7 +114,10 @@ fn hears_of_a_server_that_hangs_up() {
         peer.write(answer.as_bytes());
         drop(peer);
         let (of, error) = response_failed(&mut host);
-        assert!(of == conn && matches!(error, ResponseError::HangUp), "{error:?}");
+        assert!(
+            of == conn && matches!(error, ResponseError::HangUp),
+            "{error:?}"
+        );
         host.closed(conn);
     }
     let (listener, endpoint) = server();
@@ -114,7 +126,10 @@ fn hears_of_a_server_that_hangs_up() {
     peer.recv_head();
     peer.reset();
     let (of, error) = response_failed(&mut host);
-    assert!(of == conn && matches!(error, ResponseError::Io(_)), "{error:?}");
+    assert!(
+        of == conn && matches!(error, ResponseError::Io(_)),
+        "{error:?}"
+    );
     host.closed(conn);
 }
 
@@ -125,7 +140,10 @@ fn hears_of_a_port_where_nobody_listens() {
     let conn = host.dial(vec![Endpoint::Tcp(dead)]);
     let (of, failure) = connect_failed(&mut host);
     assert_eq!(of, conn);
-    assert_eq!(failure, (std::io::ErrorKind::ConnectionRefused, Some(dead.port())));
+    assert_eq!(
+        failure,
+        (std::io::ErrorKind::ConnectionRefused, Some(dead.port()))
+    );
     host.closed(conn);
     host.release(conn);
     host.idle(conn);
@@ -199,7 +217,10 @@ fn speaks_over_a_unix_socket() {
     host.closed(conn);
     std::fs::remove_file(&path).unwrap();
     let conn = host.dial(vec![Endpoint::Unix(path)]);
-    assert_eq!(connect_failed(&mut host), (conn, (std::io::ErrorKind::NotFound, None)));
+    assert_eq!(
+        connect_failed(&mut host),
+        (conn, (std::io::ErrorKind::NotFound, None))
+    );
 }
 
 #[test]
@@ -218,5 +239,10 @@ fn both_ends_in_one_process() {
     host.terminate(client);
     host.closed(client);
     host.closed(server);
-    assert!(!host.seen.iter().any(|seen| matches!(seen, Seen::Close { .. })));
+    assert!(
+        !host
+            .seen
+            .iter()
+            .any(|seen| matches!(seen, Seen::Close { .. }))
+    );
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::host::{A_WHILE, CLIENT, Host, ListenOptions, SERVER, Seen, options, request, until};
+use super::events::Seen;
+use super::host::{A_WHILE, CLIENT, Host, ListenOptions, SERVER, options, request, until};
 use super::peer::{End, Peer, accept_head};
 use crate::driver::command::{ConnectionOptions, SocketSetting};
 use crate::driver::environment::conn_thread;
@@ -28,7 +29,10 @@ fn the_peer_closes_first() {
     host.close(conn, SERVER, 4001);
     host.send(conn, SERVER, b"too late");
     assert_eq!(peer.recv(), (Opcode::Binary, b"still".to_vec()));
-    assert_eq!(peer.recv(), (Opcode::Close, 4001_u16.to_be_bytes().to_vec()));
+    assert_eq!(
+        peer.recv(),
+        (Opcode::Close, 4001_u16.to_be_bytes().to_vec())
+    );
     assert_eq!(peer.drain(), (Vec::new(), End::Eof));
     host.rest();
     assert_eq!(host.about(conn), 0, "open until the peer has left");
@@ -60,7 +64,10 @@ fn both_close_at_once() {
         peer.send_close(1001);
         assert_eq!(host.close_frame(conn), Some(1001));
         host.close(conn, SERVER, 1001);
-        assert_eq!(peer.recv(), (Opcode::Close, 1000_u16.to_be_bytes().to_vec()));
+        assert_eq!(
+            peer.recv(),
+            (Opcode::Close, 1000_u16.to_be_bytes().to_vec())
+        );
         assert_eq!(peer.drain(), (Vec::new(), End::Eof));
         drop(peer);
         host.closed(conn);
@@ -70,8 +77,14 @@ fn both_close_at_once() {
 #[test]
 fn a_closing_handshake_may_take_so_long() {
     let mut host = Host::new();
-    let connection = ConnectionOptions { close_timeout: Duration::from_millis(80), ..options() };
-    let (_, address) = host.listen(ListenOptions { connection, ..Default::default() });
+    let connection = ConnectionOptions {
+        close_timeout: Duration::from_millis(80),
+        ..options()
+    };
+    let (_, address) = host.listen(ListenOptions {
+        connection,
+        ..Default::default()
+    });
     // the peer never answers
     let mut peer = Peer::upgraded(address);
     let conn = host.accepted();
@@ -119,8 +132,8 @@ fn what_is_queued_goes_out_to_a_peer_that_has_ended_its_half() {
     host.send(conn, SERVER, &big);
     peer.half_close();
     assert_eq!(peer.recv(), (Opcode::Binary, big));
-    peer.expect_end();
     host.closed(conn);
+    peer.expect_end();
 }
 
 #[test]
@@ -166,10 +179,22 @@ fn a_reset_is_survived_in_every_state() {
     peer.reset();
     host.close_listener(listener.id);
     host.listener_closed();
-    let ends = |host: &Host| host.seen.iter().filter(|s| matches!(s, Seen::Closed { .. })).count();
+    let ends = |host: &Host| {
+        host.seen
+            .iter()
+            .filter(|s| matches!(s, Seen::Closed { .. }))
+            .count()
+    };
     let starts = |host: &Host| {
-        let is_start =
-            |s: &&Seen| matches!(s, Seen::Notice { notice: Notice::Connection { .. }, .. });
+        let is_start = |s: &&Seen| {
+            matches!(
+                s,
+                Seen::Notice {
+                    notice: Notice::Connection { .. },
+                    ..
+                }
+            )
+        };
         host.seen.iter().filter(is_start).count()
     };
     assert_eq!(ends(&host) + 1, starts(&host));
@@ -178,12 +203,16 @@ fn a_reset_is_survived_in_every_state() {
 #[test]
 fn a_reset_while_javascript_decides() {
     let mut host = Host::new();
-    let (_, address) = host.listen(ListenOptions { hooks: hooks::UPGRADE, ..Default::default() });
+    let (_, address) = host.listen(ListenOptions {
+        hooks: hooks::UPGRADE,
+        ..Default::default()
+    });
     for upgrade in [true, false] {
         let mut peer = Peer::connect(address);
         peer.write(&request("/"));
-        let (conn, ()) =
-            host.notice("the question", |n| matches!(n, Notice::Upgrade { .. }).then_some(()));
+        let (conn, ()) = host.notice("the question", |n| {
+            matches!(n, Notice::Upgrade { .. }).then_some(())
+        });
         peer.reset();
         host.respond(conn, accept_head().as_bytes(), upgrade);
         host.send(conn, SERVER, b"hello?");
@@ -194,11 +223,15 @@ fn a_reset_while_javascript_decides() {
 #[test]
 fn a_reset_in_raw_mode() {
     let mut host = Host::new();
-    let (_, address) = host.listen(ListenOptions { hooks: hooks::REQUEST, ..Default::default() });
+    let (_, address) = host.listen(ListenOptions {
+        hooks: hooks::REQUEST,
+        ..Default::default()
+    });
     let mut peer = Peer::connect(address);
     peer.write(b"GET / HTTP/1.1\r\n\r\n");
-    let (conn, ()) =
-        host.notice("a request", |n| matches!(n, Notice::Request { .. }).then_some(()));
+    let (conn, ()) = host.notice("a request", |n| {
+        matches!(n, Notice::Request { .. }).then_some(())
+    });
     peer.reset();
     host.raw(conn, b"hello?");
     host.closed(conn);

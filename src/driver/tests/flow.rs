@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::host::{A_WHILE, Host, ListenOptions, Seen, until};
+use super::events::Seen;
+use super::host::{A_WHILE, Host, ListenOptions, until};
 use super::peer::Peer;
 use crate::driver::listener::hooks;
 use crate::driver::notice::Notice;
@@ -116,7 +117,9 @@ fn a_pause_stops_reading_until_it_ends() {
     assert_eq!(host.about(conn), 0);
     host.pause(conn, false);
     assert_eq!(host.message(conn), b"one");
-    host.next("the ping", |seen| matches!(seen, Seen::Ping { .. }).then_some(()));
+    host.next("the ping", |seen| {
+        matches!(seen, Seen::Ping { .. }).then_some(())
+    });
     assert_eq!(host.close_frame(conn), Some(1000));
     host.closed(conn);
 }
@@ -145,17 +148,24 @@ fn a_pause_in_a_flood() {
 #[test]
 fn raw_bytes_have_credit_too() {
     let mut host = Host::new();
-    let (_, address) = host.listen(ListenOptions { hooks: hooks::REQUEST, ..Default::default() });
+    let (_, address) = host.listen(ListenOptions {
+        hooks: hooks::REQUEST,
+        ..Default::default()
+    });
     let mut peer = Peer::connect(address);
     peer.write(b"POST / HTTP/1.1\r\n\r\n");
-    let (conn, ()) =
-        host.notice("a request", |n| matches!(n, Notice::Request { .. }).then_some(()));
+    let (conn, ()) = host.notice("a request", |n| {
+        matches!(n, Notice::Request { .. }).then_some(())
+    });
     let writer = std::thread::spawn(move || {
         peer.stream.write_all(&vec![1; 20_000_000]).unwrap();
         peer
     });
     std::thread::sleep(2 * A_WHILE);
-    assert!(!writer.is_finished(), "more is taken than anyone has asked for");
+    assert!(
+        !writer.is_finished(),
+        "more is taken than anyone has asked for"
+    );
     let mut sum = 0;
     while sum < 20_000_019 {
         sum += host

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
 use std::time::{Duration, Instant};
 
-use crate::driver::batch::{Batch, Kind};
+use super::events::Seen;
+use crate::driver::batch::Batch;
 use crate::driver::command::{
     AutoPong, Command, CommandBatch, ConnectionOptions, Dial, Range, SendFlags, SocketSetting,
 };
@@ -30,18 +31,6 @@ pub const CLIENT: SendFlags = SendFlags(SERVER.0 | SendFlags::MASK);
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// An event as JavaScript would get it.
-#[derive(Debug)]
-pub enum Seen {
-    Message { conn: u32, binary: bool, data: Vec<u8> },
-    Ping { conn: u32, data: Vec<u8> },
-    Pong { conn: u32, data: Vec<u8> },
-    Close { conn: u32, code: Option<u16>, reason: Vec<u8> },
-    Written { conn: u32, count: u32 },
-    Closed { conn: u32 },
-    Notice { conn: u32, notice: Notice },
-}
-
 /// One environment.
 pub struct Host {
     lease: Option<Lease>,
@@ -50,7 +39,7 @@ pub struct Host {
     published: Vec<Batch>,
     pub seen: VecDeque<Seen>,
     next_listener: u32,
-    clients: HashSet<u32>,
+    pub clients: HashSet<u32>,
     /// One test at a time: the threads are shared by the whole process.
     _alone: Option<MutexGuard<'static, ()>>,
 }
@@ -164,13 +153,24 @@ impl Host {
     pub fn send(&self, conn: u32, flags: SendFlags, data: &[u8]) {
         self.command(conn, |b| {
             let range = b.append(data);
-            Command::Send { conn, flags, range, key: 0 }
+            Command::Send {
+                conn,
+                flags,
+                range,
+                key: 0,
+            }
         });
     }
 
     pub fn close(&self, conn: u32, flags: SendFlags, code: u16) {
         let range = Range::default();
-        self.command(conn, |_| Command::Close { conn, code, range, key: 0, flags });
+        self.command(conn, |_| Command::Close {
+            conn,
+            code,
+            range,
+            key: 0,
+            flags,
+        });
     }
 
     pub fn terminate(&self, conn: u32) {
@@ -188,14 +188,22 @@ impl Host {
     pub fn respond(&self, conn: u32, response: &[u8], upgrade: bool) {
         self.command(conn, |b| {
             let range = b.append(response);
-            Command::Respond { conn, range, upgrade }
+            Command::Respond {
+                conn,
+                range,
+                upgrade,
+            }
         });
     }
 
     pub fn raw(&self, conn: u32, data: &[u8]) {
         self.command(conn, |b| {
             let range = b.append(data);
-            Command::Raw { conn, range, flags: SendFlags(0) }
+            Command::Raw {
+                conn,
+                range,
+                flags: SendFlags(0),
+            }
         });
     }
 
@@ -218,9 +226,14 @@ impl Host {
         let id = self.next_listener;
         self.next_listener += 1;
         let path = options.path.map(str::to_owned);
-        let (listener, address) =
-            Listener::bind(&bind, id, path, options.handshake_timeout, options.connection)
-                .expect("a free port");
+        let (listener, address) = Listener::bind(
+            &bind,
+            id,
+            path,
+            Some(options.handshake_timeout),
+            options.connection,
+        )
+        .expect("a free port");
         listener.hooks.store(options.hooks, Ordering::Release);
         let shared = listener.clone();
         self.submit(0, |b| b.commands.push(Command::Listen { listener: shared }));
@@ -228,18 +241,14 @@ impl Host {
     }
 
     pub fn close_listener(&self, listener: u32) {
-        for thread in 0..self.env.threads().len() {
-            self.submit(thread, |b| b.commands.push(Command::CloseListener { listener }));
-        }
+        self.submit(0, |b| b.commands.push(Command::CloseListener { listener }));
     }
 
     pub fn dial(&mut self, endpoints: Vec<Endpoint>) -> u32 {
         self.dial_with(endpoints, options())
     }
 
-    pub fn dial_with(
-        &mut self,
-        endpoints: Vec<Endpoint>, options: ConnectionOptions) -> u32 {
+    pub fn dial_with(&mut self, endpoints: Vec<Endpoint>, options: ConnectionOptions) -> u32 {
         let conn = self.env.allocate(1).expect("a free id");
         self.clients.insert(conn);
         let dial = Box::new(Dial {
@@ -278,7 +287,10 @@ impl Host {
         self.env.take_ready(&mut more);
         self.published.extend(more);
         let large = |b: &Batch| b.large.iter().flatten().map(Vec::len).sum::<usize>();
-        self.published.iter().map(|b| b.arena.len() + large(b)).sum()
+        self.published
+            .iter()
+            .map(|b| b.arena.len() + large(b))
+            .sum()
     }
 
     /// Waits for the first event that `pick` makes something of, and takes it out.
@@ -293,7 +305,11 @@ impl Host {
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited in vain for {what}; seen: {:.2000?}", self.seen);
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what}; seen: {:.2000?}",
+                self.seen
+            );
             let rung = lock(&self.bell.rung);
             if !*rung {
                 drop(self.bell.swung.wait_timeout(rung, left.min(A_WHILE)));
@@ -356,7 +372,10 @@ impl Host {
 
     /// The id of the next connection that is accepted.
     pub fn accepted(&mut self) -> u32 {
-        self.notice("a connection", |n| matches!(n, Notice::Connection { .. }).then_some(())).0
+        self.notice("a connection", |n| {
+            matches!(n, Notice::Connection { .. }).then_some(())
+        })
+        .0
     }
 
     /// Waits for a client's handshake to succeed.
@@ -393,70 +412,14 @@ impl Host {
     /// As at the end of a worker. The environment has no users left afterwards.
     pub fn detach(&mut self) {
         self.env.silence();
-        let Some(lease) = self.lease.take() else { return };
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
         lease.detach(self.env.id());
         let env = self.env.clone();
-        until("an environment that is let go", || Arc::strong_count(&env) == 2);
-    }
-
-    fn pong(&self, conn: u32, data: &[u8]) {
-        let flags = if self.clients.contains(&conn) { CLIENT } else { SERVER };
-        let flags = SendFlags(flags.0 | SendFlags::AUTO);
-        self.command(conn, |b| {
-            let range = b.append(data);
-            Command::Pong { conn, flags, range, key: 0 }
+        until("an environment that is let go", || {
+            Arc::strong_count(&env) == 2
         });
-    }
-
-    /// As lib/ does, it answers what is left to it: pings behind messages, and the peer's end.
-    fn decode(&mut self, mut batch: Batch) -> Batch {
-        let (mut start, mut end) = (0, 0);
-        for record in std::mem::take(&mut batch.records) {
-            let (conn, a, b) = (record.conn, record.a as usize, record.b as usize);
-            let bytes = |batch: &Batch| match b {
-                0 => Vec::new(),
-                _ => {
-                    assert!(start + a + b <= end, "within the piece");
-                    batch.arena[start + a..][..b].to_vec()
-                }
-            };
-            let kind = record.kind & 0xff;
-            let is = |wanted: Kind| kind == wanted as u32;
-            let seen = if is(Kind::Piece) {
-                (start, end) = (end, end + a);
-                continue;
-            } else if is(Kind::Text) || is(Kind::Binary) {
-                Seen::Message { conn, binary: is(Kind::Binary), data: bytes(&batch) }
-            } else if is(Kind::LargeText) || is(Kind::LargeBinary) {
-                let data = batch.large[a].take().expect("handed over once");
-                assert_eq!(data.len(), b);
-                Seen::Message { conn, binary: is(Kind::LargeBinary), data }
-            } else if is(Kind::Ping) {
-                let data = bytes(&batch);
-                if record.kind >> 16 != 0 {
-                    self.pong(conn, &data);
-                }
-                Seen::Ping { conn, data }
-            } else if is(Kind::End) {
-                self.end(conn);
-                continue;
-            } else if is(Kind::Pong) {
-                Seen::Pong { conn, data: bytes(&batch) }
-            } else if is(Kind::Close) {
-                let code = (record.kind >> 16) as u16;
-                Seen::Close { conn, code: (code != 0).then_some(code), reason: bytes(&batch) }
-            } else if is(Kind::Written) {
-                Seen::Written { conn, count: record.a }
-            } else if is(Kind::Closed) {
-                Seen::Closed { conn }
-            } else {
-                assert!(is(Kind::Notice));
-                let notice = batch.notices[a].take().expect("handed over once");
-                Seen::Notice { conn, notice }
-            };
-            self.seen.push_back(seen);
-        }
-        batch
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::host::{Host, ListenOptions, Seen, options};
+use super::events::Seen;
+use super::host::{Host, ListenOptions, options};
 use super::peer::Peer;
 use crate::driver::command::ConnectionOptions;
 use crate::driver::notice::Notice;
@@ -11,7 +12,10 @@ use crate::proto::frame::Opcode;
 
 fn failure(host: &mut Host, of: u32) -> ProtocolError {
     host.next("a violation", |seen| match seen {
-        Seen::Notice { conn, notice: Notice::Failed(error) } if *conn == of => Some(error.clone()),
+        Seen::Notice {
+            conn,
+            notice: Notice::Failed(error),
+        } if *conn == of => Some(error.clone()),
         _ => None,
     })
 }
@@ -58,8 +62,14 @@ fn fragments_without_end() {
 #[test]
 fn lengths_over_the_limit() {
     let mut host = Host::new();
-    let connection = ConnectionOptions { max_payload: 1000, ..options() };
-    let (_, address) = host.listen(ListenOptions { connection, ..Default::default() });
+    let connection = ConnectionOptions {
+        max_payload: 1000,
+        ..options()
+    };
+    let (_, address) = host.listen(ListenOptions {
+        connection,
+        ..Default::default()
+    });
     let headers: [&[u8]; 3] = [
         &[0x82, 0xfe, 0x03, 0xe9],
         &[0x82, 0xff, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
@@ -80,8 +90,14 @@ fn lengths_over_the_limit() {
 #[test]
 fn an_announced_gigabyte_costs_nothing_yet() {
     let mut host = Host::new();
-    let connection = ConnectionOptions { max_payload: 0, ..options() };
-    let (_, address) = host.listen(ListenOptions { connection, ..Default::default() });
+    let connection = ConnectionOptions {
+        max_payload: 0,
+        ..options()
+    };
+    let (_, address) = host.listen(ListenOptions {
+        connection,
+        ..Default::default()
+    });
     let mut peers = Vec::new();
     for _ in 0..20 {
         let mut peer = Peer::upgraded(address);

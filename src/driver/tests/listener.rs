@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
-use super::host::{A_WHILE, Host, ListenOptions, PATIENCE, Seen, request};
+use super::events::Seen;
+use super::host::{A_WHILE, Host, ListenOptions, PATIENCE, request};
 use super::peer::Peer;
 use crate::driver::notice::Notice;
 use crate::proto::frame::Opcode;
 
 fn ends(host: &Host) -> usize {
-    let is_end =
-        |s: &&Seen| matches!(s, Seen::Notice { notice: Notice::ListenerClosed { .. }, .. });
+    let is_end = |s: &&Seen| {
+        matches!(
+            s,
+            Seen::Notice {
+                notice: Notice::ListenerClosed { .. },
+                ..
+            }
+        )
+    };
     host.seen.iter().filter(is_end).count()
 }
 
@@ -110,7 +118,10 @@ fn survives_a_full_descriptor_table() {
         .output()
         .expect("the test binary starts");
     let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && said.contains("1 passed"), "{child:?}");
+    assert!(
+        child.status.success() && said.contains("1 passed"),
+        "{child:?}"
+    );
 }
 
 #[test]
@@ -121,8 +132,14 @@ fn full_descriptor_table() {
     let (_, address) = host.listen(ListenOptions::default());
     let mut first = Peer::upgraded(address);
     let conn = host.accepted();
+    // so that the other thread runs too
+    let _second = Peer::upgraded(address);
+    host.accepted();
     // a socket that is connected, but for which there will be no descriptor on our side
-    let limit = libc::rlimit { rlim_cur: 64, rlim_max: 64 };
+    let limit = libc::rlimit {
+        rlim_cur: 64,
+        rlim_max: 64,
+    };
     // SAFETY: a plain system call with a valid pointer.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
     let mut hoard = Vec::new();

@@ -1,5 +1,6 @@
 //! The driver over loopback, with the tests in JavaScript's place.
 
+mod events;
 mod host;
 mod peer;
 

@@ -65,12 +65,18 @@ impl Peer {
     fn on(stream: TcpStream, role: Role) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, buf: Vec::new(), role }
+        Self {
+            stream,
+            buf: Vec::new(),
+            role,
+        }
     }
 
     /// Ends the connection with RST.
     pub fn reset(self) {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
     }
 
     /// Ends the sending half with FIN.
@@ -84,7 +90,11 @@ impl Peer<std::os::unix::net::UnixStream> {
     pub fn accept_unix(listener: &std::os::unix::net::UnixListener) -> Self {
         let (stream, _) = listener.accept().expect("a client");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, buf: Vec::new(), role: Role::Server }
+        Self {
+            stream,
+            buf: Vec::new(),
+            role: Role::Server,
+        }
     }
 }
 
@@ -117,7 +127,11 @@ impl<S: Read + Write> Peer<S> {
     /// The next frame; panics at the end of the stream.
     pub fn recv(&mut self) -> (Opcode, Vec<u8>) {
         loop {
-            let rules = HeaderRules { role: self.role, fragmented: false, rsv1_allowed: false };
+            let rules = HeaderRules {
+                role: self.role,
+                fragmented: false,
+                rsv1_allowed: false,
+            };
             let parsed = parse_header(&self.buf, rules).expect("a legal frame");
             if let HeaderParse::Complete { header, len } = parsed {
                 let end = len + header.payload_len as usize;
@@ -151,7 +165,10 @@ impl<S: Read + Write> Peer<S> {
         while self.buf.len() < text.len() {
             assert_ne!(self.fill().expect(text), 0, "{text}");
         }
-        assert_eq!(self.buf.drain(..text.len()).collect::<Vec<_>>(), text.as_bytes());
+        assert_eq!(
+            self.buf.drain(..text.len()).collect::<Vec<_>>(),
+            text.as_bytes()
+        );
     }
 
     pub fn expect_101(&mut self) {
@@ -203,7 +220,10 @@ pub fn accept_head() -> String {
 
 /// A port of this machine on which nothing listens.
 pub fn dead_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A port where connecting takes for ever: the queue of the listener is full. Lives as long as what
@@ -211,7 +231,9 @@ pub fn dead_port() -> SocketAddr {
 #[cfg(target_os = "linux")]
 pub fn black_hole() -> (SocketAddr, impl Sized) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let fill: Vec<_> = (0..3)

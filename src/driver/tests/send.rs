@@ -26,7 +26,9 @@ fn open_narrow(host: &mut Host) -> (Peer, u32) {
 /// As src/node/state.rs sends a lone message.
 #[cfg(unix)]
 fn send_directly(host: &Host, conn: u32, data: &[u8]) -> Direct {
-    let Some(link) = host.env.link(conn) else { return Direct::Refused };
+    let Some(link) = host.env.link(conn) else {
+        return Direct::Refused;
+    };
     let outcome = link.send_directly(true, |proto| {
         proto.send_message(true, true, SendPayload::Copied(data), None)
     });
@@ -38,7 +40,10 @@ fn send_directly(host: &Host, conn: u32, data: &[u8]) -> Direct {
 
 /// `applied` and `queued` of a connection.
 fn counters(host: &Host, conn: u32) -> (u64, u64) {
-    let segment = host.env.segment(conn_index(conn) / SEGMENT).expect("a block of counters");
+    let segment = host
+        .env
+        .segment(conn_index(conn) / SEGMENT)
+        .expect("a block of counters");
     let at = segment.memory().0.cast::<AtomicU64>();
     let index = conn_index(conn) % SEGMENT * 2;
     // SAFETY: the segment is alive and consists of that many atomics.
@@ -56,7 +61,12 @@ fn many_sends_of_one_batch_keep_their_order_and_are_counted() {
         for i in 0..1000_u32 {
             let range = batch.append(&i.to_be_bytes());
             let flags = if i % 2 == 0 { ACKED } else { SERVER };
-            batch.commands.push(Command::Send { conn, flags, range, key: 0 });
+            batch.commands.push(Command::Send {
+                conn,
+                flags,
+                range,
+                key: 0,
+            });
         }
     });
     for i in 0..1000_u32 {
@@ -78,17 +88,27 @@ fn fragments_and_pings_in_between() {
     host.send(client, open, b"a");
     host.command(client, |b| {
         let range = b.append(b"p");
-        Command::Ping { conn: client, flags: CLIENT, range, key: 0 }
+        Command::Ping {
+            conn: client,
+            flags: CLIENT,
+            range,
+            key: 0,
+        }
     });
     host.send(client, open, b"");
     host.command(client, |b| {
         let range = b.append(b"b");
         let flags = SendFlags(CLIENT.0 | SendFlags::KEY);
-        Command::Send { conn: client, flags, range, key: 0x0102_0304 }
+        Command::Send {
+            conn: client,
+            flags,
+            range,
+            key: 0x0102_0304,
+        }
     });
     assert_eq!(host.message(server), b"ab");
     host.next("the pong", |seen| match seen {
-        super::host::Seen::Pong { conn, data } => (*conn == client && data == b"p").then_some(()),
+        super::events::Seen::Pong { conn, data } => (*conn == client && data == b"p").then_some(()),
         _ => None,
     });
 }
@@ -127,7 +147,12 @@ fn lent_memory_is_released_when_it_is_written_or_dropped() {
             }
         }
         let bytes = Box::new(Bytes::from_owner(Lent(owner.clone())));
-        host.command(conn, |_| Command::SendShared { conn, flags: SERVER, bytes, key: 0 });
+        host.command(conn, |_| Command::SendShared {
+            conn,
+            flags: SERVER,
+            bytes,
+            key: 0,
+        });
     };
     let (mut peer, conn) = open_narrow(&mut host);
     let memory = Arc::new(vec![3; 5_000_000]);
@@ -157,18 +182,27 @@ fn a_direct_send_is_written_at_once() {
     let conn = host.accepted();
     host.idle(conn);
     for i in 0..100_u8 {
-        assert!(matches!(send_directly(&host, conn, &[i]), Direct::Written { acked: 1 }));
+        assert!(matches!(
+            send_directly(&host, conn, &[i]),
+            Direct::Written { acked: 1 }
+        ));
         assert_eq!(peer.recv(), (Opcode::Binary, vec![i]));
     }
     assert_eq!(counters(&host, conn), (300, 0));
     host.close(conn, SERVER, 1000);
     host.idle(conn);
-    assert!(matches!(send_directly(&host, conn, b"late"), Direct::Refused));
+    assert!(matches!(
+        send_directly(&host, conn, b"late"),
+        Direct::Refused
+    ));
     assert_eq!(peer.recv().0, Opcode::Close);
     peer.send_close(1000);
     drop(peer);
     host.closed(conn);
-    assert!(matches!(send_directly(&host, conn, b"later"), Direct::Refused));
+    assert!(matches!(
+        send_directly(&host, conn, b"later"),
+        Direct::Refused
+    ));
 }
 
 #[test]
@@ -202,7 +236,10 @@ fn a_direct_send_that_does_not_fit_goes_on_in_order() {
     host.written(conn, sent - acked);
     host.idle(conn);
     assert_eq!(counters(&host, conn), (u64::from(sent) * 10_008, 0));
-    assert!(matches!(send_directly(&host, conn, b"again"), Direct::Written { acked: 1 }));
+    assert!(matches!(
+        send_directly(&host, conn, b"again"),
+        Direct::Written { acked: 1 }
+    ));
     assert_eq!(peer.recv().1, b"again");
 }
 
@@ -214,13 +251,13 @@ fn direct_sends_and_commands_in_turn_keep_their_order() {
     let mut peer = Peer::upgraded(address);
     let conn = host.accepted();
     let reader = std::thread::spawn(move || {
-        for i in 0..20_000_u32 {
+        for i in 0..10_000_u32 {
             let mut frame = peer.recv();
             while frame.0 == Opcode::Pong {
                 frame = peer.recv();
             }
             assert_eq!(frame.1, i.to_be_bytes());
-            if i % 3 == 0 {
+            if i % 100 == 0 {
                 // wakes the I/O thread, which then writes too
                 peer.send(Opcode::Ping, b"");
             }
@@ -228,8 +265,12 @@ fn direct_sends_and_commands_in_turn_keep_their_order() {
         peer
     });
     let (mut direct, mut acked) = (0, 0);
-    for i in 0..20_000_u32 {
+    for i in 0..10_000_u32 {
         let data = i.to_be_bytes();
+        if i % 64 == 0 {
+            host.drain();
+            host.idle(conn);
+        }
         let outcome = if host.env.is_idle((conn >> 24) as usize) {
             send_directly(&host, conn, &data)
         } else {
@@ -243,12 +284,9 @@ fn direct_sends_and_commands_in_turn_keep_their_order() {
             }
             Direct::Partial => direct += 1,
         }
-        if i % 64 == 0 {
-            host.drain();
-        }
     }
     let peer = reader.join().unwrap();
-    host.written(conn, 20_000 - acked);
+    host.written(conn, 10_000 - acked);
     assert!(direct > 0);
     drop(peer);
     host.closed(conn);
@@ -267,6 +305,9 @@ fn a_direct_send_to_a_peer_that_is_gone() {
         let _ = send_directly(&host, conn, b"hello?");
         let _ = send_directly(&host, conn, b"hello?");
         host.closed(conn);
-        assert!(matches!(send_directly(&host, conn, b"hello?"), Direct::Refused));
+        assert!(matches!(
+            send_directly(&host, conn, b"hello?"),
+            Direct::Refused
+        ));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::host::{Host, ListenOptions, SERVER, request};
+use super::host::{Host, ListenOptions, SERVER, request, until};
 use super::peer::{End, Peer, accept_head};
 use crate::driver::environment::conn_thread;
 use crate::driver::listener::hooks;
@@ -17,7 +17,17 @@ fn accepts_and_echoes_any_size() {
     let (_, address) = host.listen(ListenOptions::default());
     let mut peer = Peer::upgraded(address);
     let conn = host.accepted();
-    for size in [0, 1, 125, 126, 5000, 32 * 1024, 32 * 1024 + 1, 70_000, 3_000_000] {
+    for size in [
+        0,
+        1,
+        125,
+        126,
+        5000,
+        32 * 1024,
+        32 * 1024 + 1,
+        70_000,
+        3_000_000,
+    ] {
         let payload: Vec<u8> = (0..size).map(|i| (i * 7) as u8).collect();
         peer.send(Opcode::Binary, &payload);
         let got = host.message(conn);
@@ -59,11 +69,11 @@ fn takes_frames_that_come_with_the_request() {
     bytes.extend(&peer.frame(true, Opcode::Text, b"two")[..4]);
     peer.write(&bytes);
     peer.expect_101();
+    let conn = host.accepted();
+    assert_eq!(host.message(conn), b"one");
     assert_eq!(peer.recv(), (Opcode::Pong, b"p".to_vec()));
     let rest = peer.frame(true, Opcode::Text, b"two")[4..].to_vec();
     peer.write(&rest);
-    let conn = host.accepted();
-    assert_eq!(host.message(conn), b"one");
     assert_eq!(host.message(conn), b"two");
 }
 
@@ -91,9 +101,14 @@ fn refused(options: ListenOptions, bytes: &[u8]) -> String {
     let head = peer.recv_head();
     assert!(head.contains("Connection: close"), "{head}");
     assert_eq!(peer.drain().1, End::Eof);
-    host.rest();
+    drop(peer);
+    until("a free id", || {
+        let id = host.env.allocate(0).expect("a free id");
+        host.env.release(id);
+        id == 0
+    });
+    host.drain();
     assert!(host.seen.is_empty(), "{:?}", host.seen);
-    assert_eq!(host.env.allocate(0), Some(0), "the id is free again");
     head[9..12].to_owned()
 }
 
@@ -104,14 +119,27 @@ fn refuses_what_is_no_good_request() {
         (good.replacen("GET", "POST", 1), "405"),
         (good.replacen("websocket", "h2c", 1), "400"),
         (good.replacen("Version: 13", "Version: 14", 1), "400"),
-        (good.replacen("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n", 1), "400"),
+        (
+            good.replacen("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n", 1),
+            "400",
+        ),
         ("GET / HTTP/1.0\r\n\r\n".to_owned(), "426"),
         ("\u{16}\u{3}\u{1}".to_owned(), "400"),
-        (format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(17_000)), "431"),
-        (good.replacen("\r\n\r\n", &"\r\na: b".repeat(1001), 1) + "\r\n\r\n", "431"),
+        (
+            format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(17_000)),
+            "431",
+        ),
+        (
+            good.replacen("\r\n\r\n", &"\r\na: b".repeat(1001), 1) + "\r\n\r\n",
+            "431",
+        ),
     ] {
         let shown = bytes.chars().take(60).collect::<String>();
-        assert_eq!(refused(ListenOptions::default(), bytes.as_bytes()), status, "{shown}");
+        assert_eq!(
+            refused(ListenOptions::default(), bytes.as_bytes()),
+            status,
+            "{shown}"
+        );
     }
 }
 
@@ -150,7 +178,10 @@ fn requests_without_end_are_cut_off() {
 
 #[test]
 fn refuses_another_path() {
-    let only = || ListenOptions { path: Some("/ws"), ..Default::default() };
+    let only = || ListenOptions {
+        path: Some("/ws"),
+        ..Default::default()
+    };
     assert_eq!(refused(only(), &request("/other")), "400");
     let mut host = Host::new();
     let (_, address) = host.listen(only());
@@ -163,8 +194,10 @@ fn refuses_another_path() {
 #[test]
 fn refuses_a_request_that_takes_too_long() {
     for start in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\n"] {
-        let options =
-            ListenOptions { handshake_timeout: Duration::from_millis(50), ..Default::default() };
+        let options = ListenOptions {
+            handshake_timeout: Duration::from_millis(50),
+            ..Default::default()
+        };
         assert_eq!(refused(options, start.as_bytes()), "408");
     }
 }
@@ -209,7 +242,11 @@ fn asks_before_it_upgrades() {
     let mut peer = Peer::connect(address);
     peer.write(&request("/"));
     let (conn, ()) = host.notice("the question", asked);
-    host.respond(conn, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", false);
+    host.respond(
+        conn,
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+        false,
+    );
     assert!(peer.recv_head().starts_with("HTTP/1.1 401"));
     assert_eq!(peer.drain(), (Vec::new(), End::Eof));
     drop(peer);
@@ -219,11 +256,15 @@ fn asks_before_it_upgrades() {
 #[test]
 fn hands_over_a_plain_request() {
     let mut host = Host::new();
-    let (_, address) = host.listen(ListenOptions { hooks: hooks::REQUEST, ..Default::default() });
+    let (_, address) = host.listen(ListenOptions {
+        hooks: hooks::REQUEST,
+        ..Default::default()
+    });
     let mut peer = Peer::connect(address);
     peer.write(b"POST /form HTTP/1.1\r\nContent-Length: 4\r\n\r\nbo");
-    let (conn, ()) =
-        host.notice("a request", |n| matches!(n, Notice::Request { .. }).then_some(()));
+    let (conn, ()) = host.notice("a request", |n| {
+        matches!(n, Notice::Request { .. }).then_some(())
+    });
     peer.write(b"dy");
     peer.half_close();
     let mut got = Vec::new();
@@ -237,21 +278,33 @@ fn hands_over_a_plain_request() {
         );
     }
     assert_eq!(got, b"POST /form HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody");
-    host.notice("the end", |notice| matches!(notice, Notice::RawEnd).then_some(()));
+    host.notice("the end", |notice| {
+        matches!(notice, Notice::RawEnd).then_some(())
+    });
     host.raw(conn, b"HTTP/1.1 200 OK\r\n");
     host.raw(conn, b"\r\nhello");
     host.end(conn);
-    assert_eq!(peer.drain(), (b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec(), End::Eof));
+    assert_eq!(
+        peer.drain(),
+        (b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec(), End::Eof)
+    );
     host.closed(conn);
 }
 
 #[test]
 fn hands_over_a_bad_upgrade_request() {
     let mut host = Host::new();
-    let (_, address) =
-        host.listen(ListenOptions { hooks: hooks::CLIENT_ERROR, ..Default::default() });
+    let (_, address) = host.listen(ListenOptions {
+        hooks: hooks::CLIENT_ERROR,
+        ..Default::default()
+    });
     let mut peer = Peer::connect(address);
-    peer.write(&String::from_utf8(request("/")).unwrap().replace("GET", "PUT").into_bytes());
+    peer.write(
+        &String::from_utf8(request("/"))
+            .unwrap()
+            .replace("GET", "PUT")
+            .into_bytes(),
+    );
     let (conn, status) = host.notice("a client error", |notice| match notice {
         Notice::ClientError { refusal, .. } => Some(refusal.status),
         _ => None,

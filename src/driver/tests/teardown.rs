@@ -15,7 +15,11 @@ use crate::transport::Endpoint;
 fn detach_quickly(host: &mut Host) {
     let start = Instant::now();
     host.detach();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -36,8 +40,10 @@ fn while_listening() {
 fn in_every_state_of_a_server() {
     let mut host = Host::new();
     let (_, address) = host.listen(ListenOptions::default());
-    let (_, asking) =
-        host.listen(ListenOptions { hooks: hooks::UPGRADE | hooks::REQUEST, ..Default::default() });
+    let (_, asking) = host.listen(ListenOptions {
+        hooks: hooks::UPGRADE | hooks::REQUEST,
+        ..Default::default()
+    });
     let mut peers = Vec::new();
     for _ in 0..2 {
         peers.push(Peer::connect(address));
@@ -62,7 +68,7 @@ fn in_every_state_of_a_server() {
             let mut peer = Peer::narrow(address);
             peer.send(Opcode::Text, b"me");
             let conn = host.next("a message", |seen| match seen {
-                super::host::Seen::Message { conn, .. } => Some(*conn),
+                super::events::Seen::Message { conn, .. } => Some(*conn),
                 _ => None,
             });
             match what {
