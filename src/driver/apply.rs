@@ -150,7 +150,7 @@ impl Connection {
     }
 
     fn key_for(&self, flags: SendFlags, key: u32) -> Option<[u8; 4]> {
-        mask_key(flags, key, || self.env.context.keys.borrow_mut().next())
+        mask_key(flags, key, || self.env.context.keys.borrow_mut().draw())
     }
 }
 

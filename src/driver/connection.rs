@@ -35,7 +35,7 @@ const CREDIT_BYTES: usize = 256 * 1024;
 const CREDIT_MESSAGES: usize = 4096;
 
 /// Reads of one connection before the others get their turn.
-const READS_PER_TURN: usize = 8;
+const READS_PER_TURN: u32 = 8;
 
 /// A queue of this many bytes does not gain from waiting for more of the same batch.
 const LONG_QUEUE: usize = 4 * 1024;
@@ -65,6 +65,8 @@ pub(super) struct Io {
     pub pending: Vec<u8>,
     /// How far an unfinished head has been looked at.
     pub scan: HeadScan,
+    /// A plain request has been answered.
+    pub answered: bool,
     /// When the current stage has taken too long.
     pub deadline: Option<Instant>,
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -152,6 +154,7 @@ impl Connection {
                 stage: Stage::Deciding,
                 pending: Vec::new(),
                 scan: HeadScan::default(),
+                answered: false,
                 deadline: None,
                 timer: None,
                 credit: Credit::default(),
@@ -202,14 +205,11 @@ impl Connection {
     }
 
     /// Has `listener`'s peer said nothing at all yet?
-    pub fn is_idle_handshake_of(&self, listener: &Arc<Listener>) -> bool {
+    pub fn is_idle_handshake_of(&self, listener: u32) -> bool {
         let io = self.io.borrow();
         matches!(io.stage, Stage::RequestHead)
             && io.pending.is_empty()
-            && self
-                .listener
-                .as_ref()
-                .is_some_and(|own| Arc::ptr_eq(own, listener))
+            && self.listener.as_ref().is_some_and(|own| own.id == listener)
     }
 
     /// From here on the bytes are frames.
@@ -244,7 +244,8 @@ impl Connection {
         if io.transport.is_none() {
             return Poll::Ready(());
         }
-        self.receive(&mut io, cx);
+        let reads = self.receive(&mut io, cx);
+        self.env.context.turn_taken(reads);
         self.send(&mut io, cx);
         self.check_time(&mut io, cx);
         if io.doomed || (io.eof && io.shut) {
@@ -257,7 +258,8 @@ impl Connection {
 
     // ---- receiving ----
 
-    fn receive(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) {
+    /// Returns the reads that it took.
+    fn receive(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) -> u32 {
         let mut reads = 0;
         while self.may_receive(io) {
             if !io.pending.is_empty() && matches!(io.stage, Stage::Open | Stage::Raw) {
@@ -278,6 +280,7 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
+        reads
     }
 
     fn may_receive(&self, io: &Io) -> bool {
@@ -510,6 +513,8 @@ impl Connection {
             // fails when the peer has reset the connection, which reading reports
             let _ = transport.shutdown();
         }
+        // neither half is left: a reset may show as an error of the write and an end of input
+        io.doomed |= io.eof && state.write_failed;
     }
 
     /// Writes now what would otherwise wait for the end of the batch.
@@ -536,7 +541,7 @@ impl Connection {
     }
 
     pub(super) fn mask_key(&self, state: &State) -> Option<[u8; 4]> {
-        (state.proto.role() == Role::Client).then(|| self.env.context.keys.borrow_mut().next())
+        (state.proto.role() == Role::Client).then(|| self.env.context.keys.borrow_mut().draw())
     }
 
     // ---- time ----
@@ -629,6 +634,12 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.drive(cx)
+        let conn = &self.0;
+        let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| conn.drive(cx)));
+        turn.unwrap_or_else(|_| {
+            // a fault of ours costs this connection, and JavaScript hears of its end
+            conn.destroy();
+            Poll::Ready(())
+        })
     }
 }

@@ -33,6 +33,9 @@ const MAX_INDEX: u32 = 0xff_ffff;
 /// next batch.
 const RELEASED_MAX: usize = 1024 * 1024;
 
+/// Batches that JavaScript has not fetched; beyond this no connections are accepted.
+const MANY_BATCHES: usize = 64;
+
 /// Recycled batches kept for each direction.
 const SPARES: usize = 2;
 
@@ -43,6 +46,7 @@ pub struct Environment {
     id: u64,
     threads: Arc<[Arc<ThreadHandle>]>,
     bell: Mutex<Option<Bell>>,
+    silent: AtomicBool,
     rung: AtomicBool,
     ready: Mutex<Vec<Batch>>,
     spare: Mutex<Vec<Batch>>,
@@ -87,6 +91,7 @@ impl Environment {
             flow: threads.iter().map(|_| Flow::default()).collect(),
             threads,
             bell: Mutex::new(Some(bell)),
+            silent: AtomicBool::new(false),
             rung: AtomicBool::new(false),
             ready: Mutex::default(),
             spare: Mutex::default(),
@@ -113,11 +118,17 @@ impl Environment {
     }
 
     pub fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            if let Some(bell) = &*lock(&self.bell) {
-                bell();
-            }
+        if self.rung.swap(true, Ordering::AcqRel) {
+            return;
         }
+        if let Some(bell) = &*lock(&self.bell) {
+            bell();
+        }
+    }
+
+    /// Whether so many batches wait for JavaScript that it had better not hear of new connections.
+    pub fn is_behind(&self) -> bool {
+        lock(&self.ready).len() >= MANY_BATCHES
     }
 
     pub fn spare_batch(&self) -> Batch {
@@ -219,7 +230,12 @@ impl Environment {
 
     /// No bell after this; what is published from now on is never read.
     pub fn silence(&self) {
+        self.silent.store(true, Ordering::SeqCst);
         *lock(&self.bell) = None;
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::SeqCst)
     }
 
     // ---- both: connection ids ----

@@ -32,11 +32,6 @@ impl Connection {
         let Some(listener) = self.listener.clone() else {
             return false;
         };
-        let peer = io
-            .transport
-            .as_ref()
-            .map(Transport::peer)
-            .unwrap_or_default();
         match parse_request_with(&mut io.scan, &io.pending) {
             Ok(Parsed::Incomplete) => {}
             Ok(Parsed::Complete {
@@ -44,6 +39,11 @@ impl Connection {
                 consumed,
             }) => {
                 let request = Box::new(request);
+                let peer = io
+                    .transport
+                    .as_ref()
+                    .map(Transport::peer)
+                    .unwrap_or_default();
                 if !is_upgrade(&request) {
                     self.plain_request(io, &listener, &request, consumed, peer);
                     return true;
@@ -158,6 +158,7 @@ impl Connection {
         }
         io.pending.drain(..consumed);
         io.scan = HeadScan::default();
+        io.answered = true;
         io.deadline = Some(
             Instant::now()
                 + listener
@@ -180,8 +181,11 @@ impl Connection {
         self.refuse(io);
     }
 
-    /// The request did not come in time.
+    /// The request did not come in time. A peer that has had an answer and asks no more just goes.
     pub(super) fn refuse_late(&self, io: &mut Io) {
+        if io.answered && io.pending.is_empty() {
+            return self.refuse(io);
+        }
         self.write_refusal(io, &plain_refusal(408));
     }
 

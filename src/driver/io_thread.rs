@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
 
 use super::environment::Environment;
@@ -20,6 +21,10 @@ use crate::transport::Transport;
 /// What one read can take. A burst larger than this is read in several turns of the loop.
 pub const SCRATCH: usize = 128 * 1024;
 
+/// Reads after which a thread that finds no time to sleep tells JavaScript what it has, and sees
+/// what JavaScript wants.
+const READS_PER_ROUND: u32 = 256;
+
 /// What belongs to the thread and not to a connection.
 pub struct ThreadContext {
     pub index: usize,
@@ -29,34 +34,46 @@ pub struct ThreadContext {
     environments: RefCell<HashMap<u64, Rc<LocalEnvironment>>>,
     /// Unpublished events when the thread last had nothing to do.
     gathered: Cell<usize>,
+    /// Reads since the thread last slept or looked around.
+    reads: Cell<u32>,
 }
 
-/// So many events are worth a batch.
+/// So many events are worth a batch; and so few are likely to be a lone message, which is not to
+/// wait.
 const ENOUGH: usize = 256;
+const FEW: usize = 2;
 
 thread_local! {
     static CONTEXT: RefCell<Option<Rc<ThreadContext>>> = const { RefCell::new(None) };
 }
 
-/// The body of an I/O thread.
-pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>) {
+/// The body of an I/O thread. `started` learns whether it could be set up.
+pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>, started: Sender<std::io::Result<()>>) {
     let context = Rc::new(ThreadContext {
         index,
         handle: threads[index].clone(),
         scratch: RefCell::new(Box::new_uninit_slice(SCRATCH)),
-        keys: RefCell::new(MaskKeys::new()),
+        keys: RefCell::new(MaskKeys::default()),
         environments: RefCell::default(),
         gathered: Cell::new(0),
+        reads: Cell::new(0),
     });
     CONTEXT.set(Some(context.clone()));
-    yield_to_javascript();
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let built = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .on_thread_park(|| with_context(ThreadContext::before_park))
         .on_thread_unpark(|| with_context(|context| context.handle.mailbox.after_unpark()))
-        .build_local(Default::default())
-        .expect("an event queue can be had for the I/O thread");
+        .build_local(Default::default());
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = started.send(Err(error));
+            return CONTEXT.set(None);
+        }
+    };
+    let _ = started.send(Ok(()));
+    drop(started);
     let pump = Pump {
         context: context.clone(),
         letters: Vec::new(),
@@ -65,22 +82,12 @@ pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>) {
         // a task of its own, so that a wake from this very thread costs no system call
         let _ = tokio::task::spawn_local(pump).await;
     });
-    context.environments.borrow_mut().clear();
+    for (_, local) in context.environments.take() {
+        // nobody asked: breaks the cycle of connections and environment
+        local.detach();
+    }
     CONTEXT.set(None);
 }
-
-/// Keeps a wake-up of this thread from pushing a JavaScript thread off its core. Where cores are
-/// scarce each message would cost two switches of context; this way messages gather meanwhile.
-#[cfg(target_os = "linux")]
-fn yield_to_javascript() {
-    let param = libc::sched_param { sched_priority: 0 };
-    // SAFETY: `param` is valid for the call, which concerns the calling thread alone. If it is not
-    // allowed all works as before, only with more switches.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &param) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn yield_to_javascript() {}
 
 fn with_context(f: impl FnOnce(&ThreadContext)) {
     CONTEXT.with_borrow(|context| {
@@ -98,15 +105,31 @@ impl ThreadContext {
     fn before_park(&self) {
         let environments = self.environments.borrow();
         let gathered = environments.values().map(|env| env.gathered()).sum();
-        if gathered > self.gathered.get() && gathered < ENOUGH {
+        if gathered > self.gathered.get().max(FEW) && gathered < ENOUGH {
             self.gathered.set(gathered);
             return self.handle.mailbox.stay_awake();
         }
+        drop(environments);
+        self.publish();
+        self.handle.mailbox.before_park();
+    }
+
+    /// A connection's turn took `reads`. A busy thread does not park and nobody wakes its pump, so
+    /// that this is what keeps events and commands moving under load.
+    pub fn turn_taken(&self, reads: u32) {
+        self.reads.set(self.reads.get() + reads);
+        if self.reads.get() >= READS_PER_ROUND {
+            self.publish();
+            self.handle.mailbox.look();
+        }
+    }
+
+    fn publish(&self) {
         self.gathered.set(0);
-        for env in environments.values() {
+        self.reads.set(0);
+        for env in self.environments.borrow().values() {
             env.publish();
         }
-        self.handle.mailbox.before_park();
     }
 
     fn environment(self: &Rc<Self>, shared: &Arc<Environment>) -> Rc<LocalEnvironment> {
@@ -144,8 +167,17 @@ impl Future for Pump {
                     listener,
                     stream,
                 } => {
+                    if env.is_silent() {
+                        // detached while this was on its way: the environment is not to come back
+                        continue;
+                    }
                     let local = context.environment(&env);
                     local.serve(listener, Transport::from_tcp(stream));
+                }
+                Submission::ListenerClosing { env, listener } => {
+                    if let Some(local) = context.environments.borrow().get(&env) {
+                        local.close_silent(listener);
+                    }
                 }
                 Submission::Credit { env } => {
                     if let Some(local) = context.environments.borrow().get(&env) {

@@ -129,6 +129,9 @@ impl Listener {
     }
 }
 
+/// How long to wait for JavaScript when it has many connections yet to hear of.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+
 /// Accepts until the listener is closed, spreading connections over the I/O threads in turn.
 pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {
     let Some(socket) = lock(&listener.socket).take() else {
@@ -147,6 +150,9 @@ pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {
         }
     };
     loop {
+        while env.shared.is_behind() {
+            tokio::time::sleep(BACKLOG_PAUSE).await;
+        }
         match socket.accept().await {
             Ok((stream, _)) => dispatch(&env, &listener, stream),
             Err(e) if is_exhaustion(&e) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
@@ -193,15 +199,21 @@ fn is_exhaustion(e: &io::Error) -> bool {
 /// The peer gave up before it was accepted, or the network did: nothing is wrong with the listener.
 fn is_about_the_peer(e: &io::Error) -> bool {
     use io::ErrorKind::*;
-    matches!(
-        e.kind(),
-        ConnectionAborted
-            | ConnectionReset
-            | Interrupted
-            | PermissionDenied
-            | NetworkUnreachable
-            | HostUnreachable
-            | NetworkDown
-            | TimedOut
-    )
+    // accept(2): "treat them like EAGAIN by retrying"
+    #[cfg(unix)]
+    let pending = [libc::EPROTO, libc::ENOPROTOOPT, libc::EOPNOTSUPP];
+    #[cfg(not(unix))]
+    let pending = [];
+    e.raw_os_error().is_some_and(|code| pending.contains(&code))
+        || matches!(
+            e.kind(),
+            ConnectionAborted
+                | ConnectionReset
+                | Interrupted
+                | PermissionDenied
+                | NetworkUnreachable
+                | HostUnreachable
+                | NetworkDown
+                | TimedOut
+        )
 }

@@ -15,6 +15,7 @@ use super::dial;
 use super::environment::{Environment, conn_index};
 use super::io_thread::ThreadContext;
 use super::listener::{Listener, accept_loop};
+use super::mailbox::Submission;
 use super::notice::Notice;
 use crate::transport::Transport;
 
@@ -217,10 +218,13 @@ impl LocalEnvironment {
                 self.dials.borrow_mut().insert(conn, task.abort_handle());
             }
             Command::Release { conn } => self.shared.release(conn),
-            Command::Terminate { conn } => match self.find(conn) {
-                Some(conn) => conn.destroy(),
-                None => self.abandon_dial(conn),
-            },
+            Command::Terminate { conn } => {
+                match self.find(conn) {
+                    Some(conn) => conn.destroy(),
+                    None => self.abandon_dial(conn),
+                }
+                *self.last.borrow_mut() = None;
+            }
             Command::Send { conn, .. }
             | Command::SendShared { conn, .. }
             | Command::Ping { conn, .. }
@@ -253,20 +257,33 @@ impl LocalEnvironment {
         };
         task.abort();
         let closed = listener.close();
-        // connections that have not asked for anything yet have nothing to wait for
+        self.close_silent(id);
+        // behind the connections that the accept loop has sent there
+        for (index, thread) in self.shared.threads().iter().enumerate() {
+            if index != self.thread() {
+                let env = self.shared.id();
+                thread
+                    .mailbox
+                    .send(Submission::ListenerClosing { env, listener: id });
+            }
+        }
+        if closed {
+            self.notify(0, Notice::ListenerClosed { listener: id });
+        }
+    }
+
+    /// Connections that have not asked for anything yet have nothing to wait for.
+    pub fn close_silent(&self, listener: u32) {
         let idle: Vec<_> = self
             .connections
             .borrow()
             .iter()
             .flatten()
-            .filter(|conn| conn.is_idle_handshake_of(&listener))
+            .filter(|conn| conn.is_idle_handshake_of(listener))
             .cloned()
             .collect();
         for conn in idle {
             conn.destroy();
-        }
-        if closed {
-            self.notify(0, Notice::ListenerClosed { listener: id });
         }
     }
 

@@ -25,6 +25,11 @@ pub enum Submission {
         listener: Arc<Listener>,
         stream: TcpStream,
     },
+    /// A listener of `env` takes no more connections: those that have said nothing may go.
+    ListenerClosing {
+        env: u64,
+        listener: u32,
+    },
     /// JavaScript has caught up: connections that wait for credit may read again.
     Credit {
         env: u64,
@@ -73,6 +78,13 @@ impl Mailbox {
     /// Called by the owner instead of `before_park`: it looks for work once more.
     pub fn stay_awake(&self) {
         self.wake();
+    }
+
+    /// Called by the owner now and then while it does not sleep: letters do not wake it then.
+    pub fn look(&self) {
+        if !lock(&self.queue).is_empty() {
+            self.wake();
+        }
     }
 
     /// Called by the owner when it is about to sleep.

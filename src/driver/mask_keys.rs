@@ -10,15 +10,17 @@ pub struct MaskKeys {
     used: usize,
 }
 
-impl MaskKeys {
-    pub fn new() -> Self {
+impl Default for MaskKeys {
+    fn default() -> Self {
         Self {
             block: Box::new([0; BLOCK]),
             used: BLOCK,
         }
     }
+}
 
-    pub fn next(&mut self) -> [u8; 4] {
+impl MaskKeys {
+    pub fn draw(&mut self) -> [u8; 4] {
         if self.used == BLOCK {
             // An operating system without randomness cannot be a client's host: a guessable mask
             // would be a silent fallback.

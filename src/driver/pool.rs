@@ -123,20 +123,32 @@ impl Running {
             threads: threads.clone(),
             joins: Vec::new(),
         };
+        let (started, reports) = std::sync::mpsc::channel();
+        let mut failure = None;
         for index in 0..count {
-            let threads = threads.clone();
-            let started = std::thread::Builder::new()
+            let (threads, started) = (threads.clone(), started.clone());
+            let spawned = std::thread::Builder::new()
                 .name(format!("hawser-io-{index}"))
-                .spawn(move || io_thread::run(index, threads));
-            match started {
+                .spawn(move || io_thread::run(index, threads, started));
+            match spawned {
                 Ok(join) => running.joins.push(join),
                 Err(e) => {
-                    for thread in running.threads.iter().take(running.joins.len()) {
-                        thread.mailbox.send(Submission::Stop);
-                    }
-                    return Err(e);
+                    failure = Some(e);
+                    break;
                 }
             }
+        }
+        drop(started);
+        // a thread without an event queue would swallow its letters
+        failure = failure.or(reports.iter().find_map(Result::err));
+        if let Some(failure) = failure {
+            for thread in running.threads.iter().take(running.joins.len()) {
+                thread.mailbox.send(Submission::Stop);
+            }
+            for join in running.joins {
+                let _ = join.join();
+            }
+            return Err(failure);
         }
         Ok(running)
     }

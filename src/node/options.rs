@@ -69,7 +69,11 @@ pub struct NativeConnectOptions {
 impl From<NativeConnectionOptions> for ConnectionOptions {
     fn from(o: NativeConnectionOptions) -> Self {
         Self {
-            max_payload: limit(o.max_payload),
+            // a record has 32 bits for a length, and no Buffer of these Nodes is longer
+            max_payload: match limit(o.max_payload) {
+                0 => u64::from(u32::MAX),
+                limit => limit,
+            },
             max_frame_size: limit(o.max_frame_size),
             max_fragments: limit32(o.max_fragments),
             skip_utf8_validation: o.skip_utf8_validation,

@@ -67,7 +67,7 @@ impl State {
             incoming: RefCell::default(),
             outgoing: RefCell::default(),
             bell: Cell::new(None),
-            keys: RefCell::new(MaskKeys::new()),
+            keys: RefCell::new(MaskKeys::default()),
             next_thread: Cell::new(0),
         }
     }
@@ -131,14 +131,9 @@ impl State {
             return 0;
         };
         let incoming = &mut *self.incoming.borrow_mut();
-        if incoming
-            .current
-            .as_ref()
-            .is_some_and(|c| c.record == c.batch.records.len())
-        {
-            if let Some(done) = incoming.current.take() {
-                env.batch_done(done.batch);
-            }
+        let finished = |c: &mut Cursor| c.record == c.batch.records.len();
+        if let Some(done) = incoming.current.take_if(finished) {
+            env.batch_done(done.batch);
         }
         if incoming.current.is_none() {
             match incoming.queue.pop_front() {
@@ -243,12 +238,10 @@ impl State {
             if batch.commands.is_empty() {
                 continue;
             }
-            if lone {
-                if let Some(done) = self.send_directly(&env, thread, batch) {
-                    batch.clear();
-                    acked += done;
-                    continue;
-                }
+            if lone && let Some(done) = self.send_directly(&env, thread, batch) {
+                batch.clear();
+                acked += done;
+                continue;
             }
             env.submit(thread, std::mem::replace(batch, env.spare_commands()));
         }
@@ -279,7 +272,7 @@ impl State {
             return None;
         }
         let link = env.link(conn)?;
-        let mask = mask_key(flags, key, || self.keys.borrow_mut().next());
+        let mask = mask_key(flags, key, || self.keys.borrow_mut().draw());
         let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
         let payload = SendPayload::Copied(range.of(&batch.data));
         let outcome = link.send_directly(flags.has(SendFlags::ACK), |proto| {

@@ -155,8 +155,9 @@ fn poll_read_into<'a, S: tokio::io::AsyncRead + Unpin>(
     match std::pin::Pin::new(stream).poll_read(cx, &mut buf) {
         Poll::Ready(Ok(())) => {
             let filled = buf.filled().len();
-            // SAFETY: ReadBuf vouches that its first `filled` bytes were initialised.
-            Poll::Ready(Ok(unsafe { space[..filled].assume_init_mut() }))
+            let start = space.as_mut_ptr().cast::<u8>();
+            // SAFETY: ReadBuf vouches that the first `filled` bytes of `space` were initialised.
+            Poll::Ready(Ok(unsafe { std::slice::from_raw_parts_mut(start, filled) }))
         }
         Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
         Poll::Pending => Poll::Pending,

@@ -120,7 +120,7 @@ fn buffered_bytes_are_counted_exactly() {
     assert_eq!(counters(&host, conn), (0, 0));
     let size = 8_000_000;
     host.send(conn, ACKED, &vec![1; size]);
-    host.send(conn, ACKED, &vec![2; 200]);
+    host.send(conn, ACKED, &[2; 200]);
     host.idle(conn);
     let (applied, queued) = counters(&host, conn);
     assert_eq!(applied as usize, size + 10 + 204);

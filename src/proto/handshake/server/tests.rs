@@ -245,13 +245,29 @@ fn plain_requests_are_told_apart() {
     ] {
         assert!(!is_upgrade(&parse(REQUEST.replace(from, to)).unwrap()));
     }
-    let mut out = Vec::new();
-    write_refusal(&mut out, &upgrade_required());
-    assert_eq!(
-        String::from_utf8(out).unwrap(),
-        "HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Length: 16\r\n\
-         Content-Type: text/plain\r\n\r\nUpgrade Required"
-    );
+    for (keep_alive, connection) in [(true, "keep-alive"), (false, "close")] {
+        let mut out = Vec::new();
+        write_upgrade_required(&mut out, keep_alive);
+        let expected = format!(
+            "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 16\r\nConnection: {connection}\r\n\
+             Content-Type: text/plain\r\n\r\nUpgrade Required"
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_request_keeps_the_connection_unless_it_says_otherwise() {
+    let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert!(keeps_alive(&parse(plain).unwrap()));
+    for (from, to) in [
+        ("HTTP/1.1", "HTTP/1.0"),
+        ("Host: x\r\n", "Connection: close\r\n"),
+        ("Host: x\r\n", "Content-Length: 5\r\n"),
+        ("Host: x\r\n", "Transfer-Encoding: chunked\r\n"),
+    ] {
+        assert!(!keeps_alive(&parse(plain.replace(from, to)).unwrap()));
+    }
 }
 
 #[test]
