@@ -156,7 +156,7 @@ declare class WebSocket extends EventEmitter {
    * Sends a message: text for a string or a number, binary for all else. A Blob is read first;
    * what is sent after it waits.
    *
-   * Bytes of 64 KiB and more are not copied, and read later: do not change them before `cb` is
+   * Bytes of 16 KiB and more are not copied, and read later: do not change them before `cb` is
    * called.
    *
    * @param cb Called when the message was handed to the operating system, or with an error.
@@ -317,7 +317,7 @@ declare namespace WebSocket {
     closeTimeout?: number | undefined;
     /**
      * Most bytes of one received message; more is an error, closed with 1009 (RFC 6455 section
-     * 7.4.1) as soon as a header announces it. 0 = no limit. Default: 104857600 (100 MiB).
+     * 7.4.1) as soon as a header announces it. 0 = 4 GiB - 1. Default: 104857600 (100 MiB).
      */
     maxPayload?: number | undefined;
     /**
@@ -435,8 +435,8 @@ declare namespace WebSocket {
     /** The class of the server's WebSockets. Default: `WebSocket`. */
     WebSocket?: U | undefined;
     /**
-     * Milliseconds from accepting a connection until its request is complete; then it gets 408.
-     * Default: 60000. Not in ws.
+     * Milliseconds from accepting a connection until the head of its request is complete; then it
+     * gets 408. 0 = no limit. Default: 60000. Not in ws.
      */
     handshakeTimeout?: number | undefined;
     /**

@@ -51,13 +51,6 @@ function connect(ws, address, protocols, options) {
   else lookUp(ws);
 }
 
-/** The masking key that the application generates, as a number. */
-function maskKey(ws) {
-  const { make, bytes } = ws._generateMask;
-  make(bytes);
-  return bytes.readUInt32BE(0);
-}
-
 function lookUp(ws) {
   const { opts, target } = ws._request;
   const { host } = target;
@@ -213,4 +206,4 @@ function failHandshake(ws, error) {
   }
 }
 
-module.exports = { abort, connect, maskKey, notice };
+module.exports = { abort, connect, notice };

@@ -1,21 +1,20 @@
 'use strict';
 
-const { Buffer } = require('buffer');
-
 const EventEmitter = require('events');
 
-const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, FastBuffer, SEND } = require('./constants');
+const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, SEND } = require('./constants');
 const { destroyedError, protocolError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
-const { isBlob, isValidStatusCode, toBuffer } = require('./validation');
+const { isBlob } = require('./validation');
 const bufferedCounter = require('./buffered-counter');
 const client = require('./client');
 const HeldEvents = require('./held-events');
 const events = require('./events');
 const native = require('./native');
 const NativeSocket = require('./native-socket');
+const outgoing = require('./outgoing');
 
-const readyStates = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
+const { readyStates } = outgoing;
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 
 /** A WebSocket with the API of ws; see index.d.ts. */
@@ -138,7 +137,7 @@ class WebSocket extends EventEmitter {
     }
     if (typeof data === 'number') data = data.toString();
     if (this._readyState !== OPEN) {
-      sendAfterClose(this, data, cb);
+      outgoing.sendAfterClose(this, data, cb);
       return;
     }
 
@@ -150,18 +149,25 @@ class WebSocket extends EventEmitter {
       if ('mask' in options) flags = options.mask ? flags | SEND.MASK : flags & ~SEND.MASK;
     }
     if (binary) flags |= SEND.BINARY;
-    if (this._deferred === null && !isBlob(data)) sendNow(this, data || EMPTY_BUFFER, flags, cb);
-    else defer(this, data || EMPTY_BUFFER, (bytes) => sendNow(this, bytes, flags, cb), cb);
+    if (this._deferred === null && !isBlob(data))
+      outgoing.sendNow(this, data || EMPTY_BUFFER, flags, cb);
+    else
+      outgoing.defer(
+        this,
+        data || EMPTY_BUFFER,
+        (bytes) => outgoing.sendNow(this, bytes, flags, cb),
+        cb
+      );
   }
 
   /** @throws {RangeError} when `data` is over 125 bytes */
   ping(data, mask, cb) {
-    control(this, native.ping, data, mask, cb);
+    outgoing.control(this, native.ping, data, mask, cb);
   }
 
   /** @throws {RangeError} when `data` is over 125 bytes */
   pong(data, mask, cb) {
-    control(this, native.pong, data, mask, cb);
+    outgoing.control(this, native.pong, data, mask, cb);
   }
 
   /**
@@ -178,10 +184,10 @@ class WebSocket extends EventEmitter {
     }
     if (this._readyState === CLOSING) return;
 
-    const body = closeBody(code, reason);
+    const body = outgoing.closeBody(code, reason);
     this._readyState = CLOSING;
-    if (this._deferred === null) closeNow(this, body);
-    else this._deferred.push(() => closeNow(this, body));
+    if (this._deferred === null) outgoing.closeNow(this, body);
+    else this._deferred.push(() => outgoing.closeNow(this, body));
   }
 
   /** Destroys the connection. */
@@ -213,7 +219,7 @@ class WebSocket extends EventEmitter {
 
   _autoPong(data) {
     const flags = this._isServer ? SEND.AUTO : SEND.AUTO | SEND.MASK;
-    sendControl(this, native.pong, flags, data);
+    outgoing.sendControl(this, native.pong, flags, data);
   }
 
   // ---- the native side's calls; see lib/events.js ----
@@ -253,7 +259,7 @@ class WebSocket extends EventEmitter {
 
   /** `count` more sends with a callback are written. */
   _written(count) {
-    if (this._callbacks !== null) callBack(this._callbacks.splice(0, count));
+    if (this._callbacks !== null) outgoing.callBack(this._callbacks.splice(0, count));
   }
 
   /** The peer has ended its half. */
@@ -266,7 +272,7 @@ class WebSocket extends EventEmitter {
   _closed(errno) {
     this._conn = -1;
     const error = errno === 0 ? destroyedError() : systemError('read', { errno });
-    if (this._callbacks !== null) callBack(this._callbacks.splice(0), error);
+    if (this._callbacks !== null) outgoing.callBack(this._callbacks.splice(0), error);
     if (this._nativeSocket !== null) this._nativeSocket._connectionClosed();
     if (this._held !== null) {
       // what was received before the end is delivered before the end
@@ -311,182 +317,6 @@ WebSocket.prototype.addEventListener = EventTarget.addEventListener;
 WebSocket.prototype.removeEventListener = EventTarget.removeEventListener;
 
 module.exports = WebSocket;
-
-// ---- sending ----
-
-function sendNow(ws, data, flags, cb) {
-  const conn = ws._conn;
-  if (conn === -1) {
-    // gone, but its last events are held: 'close' is yet to come
-    sendAfterClose(ws, data, cb);
-    return;
-  }
-  let key = 0;
-  if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
-    key = client.maskKey(ws);
-    flags |= SEND.KEY;
-  }
-  if (cb) flags = expectWritten(ws, flags, cb);
-  let length;
-  if (typeof data === 'string') {
-    length = native.sendText(conn, flags, data, key);
-  } else {
-    const bytes = toBuffer(data);
-    length = bytes.length;
-    native.sendData(conn, flags, bytes, key);
-  }
-  ws._queuedBytes += frameLength(length, flags);
-}
-
-/** Has `cb` called when what is queued next is written; returns the flags with the request. */
-function expectWritten(ws, flags, cb) {
-  if (ws._callbacks === null) ws._callbacks = [cb];
-  else ws._callbacks.push(cb);
-  native.setAckTarget(ws);
-  return flags | SEND.ACK;
-}
-
-/** RFC 6455 section 5.2. */
-function frameLength(length, flags) {
-  const header = length < 126 ? 2 : length < 65536 ? 4 : 10;
-  return length + ((flags & SEND.MASK) !== 0 ? header + 4 : header);
-}
-
-/** Runs `send` when all Blobs before it, and `data` if it is one, have been read. */
-function defer(ws, data, send, cb) {
-  const queue = (ws._deferred ??= []);
-  const size = isBlob(data) ? data.size : 0;
-  ws._lateBytes += size;
-  const run = async () => {
-    let bytes = data;
-    if (isBlob(data)) {
-      try {
-        bytes = new FastBuffer(await data.arrayBuffer());
-      } catch (err) {
-        process.nextTick(blobFailed, ws, err, cb);
-        return;
-      } finally {
-        ws._lateBytes -= size;
-      }
-    }
-    if (ws._conn === -1) {
-      if (cb) cb(destroyedError());
-      return;
-    }
-    send(bytes);
-  };
-  queue.push(run);
-  if (queue.length === 1) drainDeferred(ws, queue);
-}
-
-async function drainDeferred(ws, queue) {
-  while (queue.length > 0) {
-    await queue[0]();
-    queue.shift();
-  }
-  ws._deferred = null;
-}
-
-function blobFailed(ws, err, cb) {
-  if (cb) cb(err);
-  if (ws._readyState !== CLOSED) ws.terminate();
-  ws._errorEmitted = true;
-  ws.emit('error', err);
-}
-
-/** Calls callbacks of sends; one that throws does not keep the others from being called. */
-function callBack(callbacks, error) {
-  for (let i = 0; i < callbacks.length; i++) {
-    try {
-      if (error === undefined) callbacks[i]();
-      else callbacks[i](error);
-    } catch (err) {
-      process.nextTick(callBack, callbacks.slice(i + 1), error);
-      throw err;
-    }
-  }
-}
-
-function control(ws, send, data, mask, cb) {
-  if (ws._readyState === CONNECTING) {
-    throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
-  }
-  if (typeof data === 'function') {
-    cb = data;
-    data = mask = undefined;
-  } else if (typeof mask === 'function') {
-    cb = mask;
-    mask = undefined;
-  }
-  if (typeof data === 'number') data = data.toString();
-  if (ws._readyState !== OPEN) {
-    sendAfterClose(ws, data, cb);
-    return;
-  }
-  if (mask === undefined) mask = !ws._isServer;
-  const bytes = toBuffer(data || EMPTY_BUFFER);
-  if (bytes.length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
-  const flags = mask ? SEND.MASK : 0;
-  if (ws._deferred === null) sendControl(ws, send, flags, bytes, cb);
-  else ws._deferred.push(() => sendControl(ws, send, flags, bytes, cb));
-}
-
-function sendControl(ws, send, flags, bytes, cb) {
-  if (ws._conn === -1) {
-    if (cb) cb(destroyedError());
-    return;
-  }
-  let key = 0;
-  if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
-    key = client.maskKey(ws);
-    flags |= SEND.KEY;
-  }
-  if (cb) flags = expectWritten(ws, flags, cb);
-  send(ws._conn, flags, bytes, key);
-  ws._queuedBytes += frameLength(bytes.length, flags);
-}
-
-/** Too late to be sent: counted, and reported through the callback. */
-function sendAfterClose(ws, data, cb) {
-  if (data) {
-    ws._lateBytes += isBlob(data) ? data.size : toBuffer(data).length;
-  }
-  if (cb) {
-    const state = ws._readyState;
-    const err = new Error(`WebSocket is not open: readyState ${state} (${readyStates[state]})`);
-    process.nextTick(cb, err);
-  }
-}
-
-/** The arguments of close(), checked. */
-function closeBody(code, reason) {
-  if (code === undefined) return { code: 0, reason: EMPTY_BUFFER };
-  if (typeof code !== 'number' || !isValidStatusCode(code)) {
-    throw new TypeError('First argument must be a valid error code number');
-  }
-  if (reason === undefined || !reason.length) return { code, reason: EMPTY_BUFFER };
-  if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
-    throw new TypeError('Second argument must be a string or a Uint8Array');
-  }
-  const bytes = typeof reason === 'string' ? Buffer.from(reason) : toBuffer(reason);
-  if (bytes.length > 123) throw new RangeError('The message must not be greater than 123 bytes');
-  return { code, reason: bytes };
-}
-
-function closeNow(ws, { code, reason }) {
-  ws._closeFrameSent = true;
-  if (ws._conn === -1) return;
-  let flags = ws._isServer ? 0 : SEND.MASK;
-  let key = 0;
-  if (ws._generateMask !== null) {
-    key = client.maskKey(ws);
-    flags |= SEND.KEY;
-  }
-  native.close(ws._conn, flags, code, reason, key);
-  ws._queuedBytes += frameLength(code === 0 ? 0 : 2 + reason.length, flags);
-}
-
-// ---- receiving ----
 
 function emitMessage(ws, data, isBinary) {
   ws.emit('message', isBinary ? convert(data, ws._binaryType) : data, isBinary);

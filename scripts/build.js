@@ -43,7 +43,7 @@ function checkPrerequisites() {
     );
   }
   if (!fs.existsSync(path.join(ROOT, 'node_modules', '@napi-rs', 'cli'))) {
-    fail('The development dependencies are missing: run `npm ci` first.');
+    fail('The development dependencies are missing: run `npm install` first.');
   }
 }
 

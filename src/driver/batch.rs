@@ -21,7 +21,7 @@ const FULL_RECORDS: usize = 4096;
 /// Memory kept by a recycled batch.
 const KEEP_ARENA: usize = 1024 * 1024;
 
-/// The kinds of [`Record`]; lib/events.js has the same numbers.
+/// The kinds of [`Record`]; lib/constants.js has the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {

@@ -102,7 +102,7 @@ impl Range {
     }
 }
 
-/// Bits of a send; lib/connection.js has the same numbers.
+/// Bits of a send; lib/constants.js has the same numbers.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct SendFlags(pub u32);
 

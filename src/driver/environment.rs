@@ -29,8 +29,8 @@ pub fn conn_thread(id: u32) -> usize {
 /// Most connections of one environment.
 const MAX_INDEX: u32 = 0xff_ffff;
 
-/// So many bytes of released JavaScript memory are worth a ring of their own; less waits for the
-/// next batch.
+/// So many bytes of released JavaScript memory are worth a ring of their own; less waits until
+/// JavaScript has fetched the next batch.
 const RELEASED_MAX: usize = 1024 * 1024;
 
 /// Batches that JavaScript has not fetched; beyond this no connections are accepted.

@@ -32,9 +32,9 @@ pub struct ThreadContext {
     pub scratch: RefCell<Box<[MaybeUninit<u8>]>>,
     pub keys: RefCell<MaskKeys>,
     environments: RefCell<HashMap<u64, Rc<LocalEnvironment>>>,
-    /// Unpublished events when the thread last had nothing to do.
+    /// Unpublished events when the thread was last about to park; 0 after publishing.
     gathered: Cell<usize>,
-    /// Reads since the thread last slept or looked around.
+    /// Reads since the thread last published.
     reads: Cell<u32>,
 }
 

@@ -16,7 +16,7 @@ use super::notice::Notice;
 use crate::sync::lock;
 use crate::transport::Transport;
 
-/// What JavaScript wants to be asked about, as bits; lib/listener.js has the same numbers.
+/// What JavaScript wants to be asked about, as bits; lib/constants.js has the same numbers.
 pub mod hooks {
     /// Answer good upgrade requests: `verifyClient`, `handleProtocols`, `shouldHandle`, `headers`.
     pub const UPGRADE: u32 = 1;
@@ -55,7 +55,7 @@ pub struct Bind {
 }
 
 impl Listener {
-    /// Binds and listens; `make` receives the socket's id-less parts.
+    /// Binds and listens; returns the address too, for `port` 0.
     pub fn bind(
         bind: &Bind,
         id: u32,

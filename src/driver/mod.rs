@@ -21,6 +21,7 @@ mod dial;
 mod handshake;
 mod io_thread;
 mod local;
+mod receive;
 
 #[cfg(test)]
 mod tests;

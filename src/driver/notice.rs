@@ -42,7 +42,7 @@ pub enum Notice {
     RawData(Vec<u8>),
     /// The peer ended its half in raw mode.
     RawEnd,
-    /// A client's transport is connected; the request has been written.
+    /// A client's transport is connected; the request is queued.
     Connected { peer: PeerInfo },
     /// The server's answer to a client, and whether it is good; if so the connection is open.
     Response {

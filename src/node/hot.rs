@@ -158,7 +158,7 @@ impl Hot for SendLent {
         state: &State,
         args: &[sys::napi_value; 4],
     ) -> sys::napi_value {
-        // SAFETY: as promised by the caller; lib/sender.js keeps the array.
+        // SAFETY: as promised by the caller; lib/native.js keeps the array.
         unsafe {
             let (conn, flags, id) = send_args(env, args);
             let bytes = buffer(env, args[2]);

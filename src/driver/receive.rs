@@ -1,0 +1,255 @@
+//! The receiving half of a connection: bytes to events, within the credit that JavaScript gives.
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::batch::{Kind, Origin};
+use super::command::AutoPong;
+use super::connection::{Connection, Io, Stage, errno};
+use super::io_thread::SCRATCH;
+use super::link::State;
+use super::notice::{Notice, ResponseError};
+use crate::proto::error::ProtocolError;
+use crate::proto::receiver::{Event, Payload};
+
+/// Read but not yet delivered to JavaScript: beyond this a connection's socket is not read.
+const CREDIT_BYTES: usize = 256 * 1024;
+const CREDIT_MESSAGES: usize = 4096;
+
+/// Reads of one connection before the others get their turn.
+const READS_PER_TURN: u32 = 8;
+
+/// What of this connection is on its way to JavaScript.
+#[derive(Default)]
+pub(super) struct Credit {
+    bytes: usize,
+    messages: usize,
+    seq: u64,
+}
+
+impl Connection {
+    /// Returns the reads that it took.
+    pub(super) fn receive(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) -> u32 {
+        let mut reads = 0;
+        while self.may_receive(io) {
+            if !io.pending.is_empty() && matches!(io.stage, Stage::Open | Stage::Raw) {
+                let mut pending = std::mem::take(&mut io.pending);
+                self.consume(io, &mut pending);
+                continue;
+            }
+            if reads == READS_PER_TURN {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            reads += 1;
+            io.read = io.read.wrapping_add(1);
+            match self.receive_once(io, cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => self.end_of_stream(io),
+                Poll::Ready(Err(error)) => self.receive_failed(io, error),
+                Poll::Pending => break,
+            }
+        }
+        reads
+    }
+
+    fn may_receive(&self, io: &Io) -> bool {
+        if io.eof || io.doomed {
+            return false;
+        }
+        match io.stage {
+            // to learn that the peer has left
+            Stage::Deciding => io.pending.len() < SCRATCH,
+            Stage::RequestHead | Stage::ResponseHead(_) | Stage::Refused => true,
+            Stage::Raw => !self.paused.get() && !io.starved,
+            Stage::Open => {
+                // after a close frame or an error nothing is delivered any more: only the end of
+                // the stream is of interest, and no pause holds that up
+                (!self.paused.get() && !io.starved) || {
+                    let state = self.link.lock();
+                    state.proto.is_close_received() || state.proto.is_failed()
+                }
+            }
+        }
+    }
+
+    /// One read; false at the end of the stream.
+    fn receive_once(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if matches!(io.stage, Stage::Open) {
+            let mut state = self.link.lock();
+            let state = &mut *state;
+            if let (Some(room), Some(transport)) = (state.proto.payload_room(), &mut io.transport) {
+                let count = ready!(transport.poll_receive(cx, room))?.len();
+                if count == 0 {
+                    return Poll::Ready(Ok(false));
+                }
+                // SAFETY: the transport has filled the first `count` bytes of the room.
+                match unsafe { state.proto.payload_received(count) } {
+                    Ok(Some(event)) => self.deliver(io, state, event),
+                    Ok(None) => {}
+                    Err(error) => self.protocol_error(io, error),
+                }
+                return Poll::Ready(Ok(true));
+            }
+        }
+        let Some(mut transport) = io.transport.take() else {
+            return Poll::Ready(Ok(false));
+        };
+        let mut scratch = self.env.context.scratch.borrow_mut();
+        let received = transport.poll_receive(cx, &mut scratch);
+        io.transport = Some(transport);
+        let chunk = ready!(received)?;
+        if chunk.is_empty() {
+            return Poll::Ready(Ok(false));
+        }
+        self.consume(io, chunk);
+        Poll::Ready(Ok(true))
+    }
+
+    fn consume(self: &Rc<Self>, io: &mut Io, chunk: &mut [u8]) {
+        match io.stage {
+            Stage::Open => self.consume_frames(io, chunk),
+            Stage::Raw => {
+                self.spend_credit(io, chunk.len());
+                self.env.notify(self.id(), Notice::RawData(chunk.to_vec()));
+            }
+            Stage::Refused => {}
+            Stage::Deciding => io.pending.extend_from_slice(chunk),
+            Stage::RequestHead => {
+                io.pending.extend_from_slice(chunk);
+                self.request_head(io);
+            }
+            Stage::ResponseHead(_) => {
+                io.pending.extend_from_slice(chunk);
+                self.response_head(io);
+            }
+        }
+    }
+
+    fn consume_frames(self: &Rc<Self>, io: &mut Io, chunk: &mut [u8]) {
+        let mut state = self.link.lock();
+        let mut input = chunk;
+        while !io.doomed {
+            match state.proto.receive_data(&mut input) {
+                Ok(None) => return,
+                Ok(Some(event)) => self.deliver(io, &mut state, event),
+                Err(error) => self.protocol_error(io, error),
+            }
+            if io.starved && !input.is_empty() {
+                io.pending.extend_from_slice(input);
+                return;
+            }
+        }
+    }
+
+    fn deliver(self: &Rc<Self>, io: &mut Io, state: &mut State, event: Event<'_>) {
+        let from = Origin {
+            conn: self.id(),
+            read: io.read,
+        };
+        match event {
+            Event::Message { binary, data } => {
+                self.spend_credit(io, data.len());
+                self.env.event(|batch| match data {
+                    Payload::Borrowed(data) => batch.push_message(from, binary, data),
+                    Payload::Owned(data) => batch.push_owned_message(from, binary, data),
+                });
+            }
+            Event::Ping(data) => {
+                let prompt = self.auto_pong == AutoPong::InOrder && self.all_delivered(io);
+                // the pong goes first: 5.5.3, "as soon as is practical"
+                if prompt {
+                    let key = self.mask_key(state);
+                    if state.proto.send_auto_pong(&data, key).is_err() {
+                        io.doomed = true;
+                        return;
+                    }
+                }
+                self.spend_credit(io, data.len());
+                let wanted = self.auto_pong != AutoPong::Off && !prompt;
+                self.env.event(|batch| batch.push_ping(from, &data, wanted));
+            }
+            Event::Pong(data) => {
+                self.spend_credit(io, data.len());
+                self.env.event(|batch| batch.push_pong(from, &data));
+            }
+            Event::Close { code, reason } => {
+                self.env
+                    .event(|batch| batch.push_close(from, code, &reason));
+            }
+        }
+    }
+
+    /// JavaScript answers with the close frame, after everything that it sends before it hears.
+    fn protocol_error(&self, io: &mut Io, error: ProtocolError) {
+        if error == ProtocolError::TooManyPendingPongs {
+            io.doomed = true;
+        } else {
+            self.env.notify(self.id(), Notice::Failed(error));
+        }
+    }
+
+    fn end_of_stream(&self, io: &mut Io) {
+        io.eof = true;
+        match io.stage {
+            Stage::Open => {
+                self.link.lock().proto.receive_eof();
+                self.env
+                    .event(|batch| batch.push(Kind::End, self.id(), 0, 0));
+            }
+            Stage::Raw => self.env.notify(self.id(), Notice::RawEnd),
+            Stage::ResponseHead(_) => {
+                self.env
+                    .notify(self.id(), Notice::ResponseFailed(ResponseError::HangUp));
+                io.doomed = true;
+            }
+            Stage::RequestHead | Stage::Deciding => io.doomed = true,
+            Stage::Refused => {}
+        }
+    }
+
+    fn receive_failed(&self, io: &mut Io, error: io::Error) {
+        io.errno = errno(&error);
+        if let Stage::ResponseHead(_) = io.stage {
+            self.env
+                .notify(self.id(), Notice::ResponseFailed(ResponseError::Io(error)));
+        }
+        io.doomed = true;
+    }
+
+    // ---- credit ----
+
+    /// JavaScript has had all messages so far, and what it sent in reply is queued.
+    fn all_delivered(&self, io: &Io) -> bool {
+        self.env.drained() >= io.credit.seq && self.env.shared.commands_settled(self.env.thread())
+    }
+
+    fn spend_credit(self: &Rc<Self>, io: &mut Io, bytes: usize) {
+        let credit = &mut io.credit;
+        if self.env.drained() >= credit.seq {
+            *credit = Credit::default();
+        }
+        credit.seq = self.env.seq();
+        credit.bytes += bytes;
+        credit.messages += 1;
+        let spent = credit.bytes >= CREDIT_BYTES || credit.messages >= CREDIT_MESSAGES;
+        if spent && !io.starved {
+            io.starved = true;
+            self.env.starve(self.clone());
+        }
+    }
+
+    /// Reads on if JavaScript has had everything; false if it has not.
+    pub fn refill_credit(&self) -> bool {
+        let mut io = self.io();
+        if self.env.drained() < io.credit.seq {
+            return io.transport.is_none();
+        }
+        io.credit = Credit::default();
+        io.starved = false;
+        drop(io);
+        self.wake();
+        true
+    }
+}
