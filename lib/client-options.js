@@ -9,7 +9,7 @@ const { isToken } = require('./validation');
 const PROTOCOL_VERSIONS = [8, 13];
 
 /** Options that only a way through Node's own HTTP client can honour. */
-const UNSUPPORTED = ['agent', 'createConnection', 'finishRequest'];
+const UNSUPPORTED = ['agent', 'createConnection', 'finishRequest', 'signal'];
 
 /** The defaults of a client's options, and those given. */
 function complete(options) {

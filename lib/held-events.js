@@ -67,7 +67,6 @@ class HeldEvents {
       if (!ws._allowSynchronousEvents) return;
     }
     if (ws._held !== this || ws._paused) return;
-    this.throttle();
     if (ws._allowSynchronousEvents) ws._held = null;
   }
 
@@ -78,7 +77,7 @@ class HeldEvents {
       this.#queue = [];
       this.#head = 0;
     }
-    if (!this.#ws._allowSynchronousEvents) this.throttle();
+    if (this.#head === 0 || !this.#ws._allowSynchronousEvents) this.throttle();
   }
 }
 

@@ -24,9 +24,12 @@ class NativeListener {
   #held = false;
   #listening = false;
   #closing = false;
+  /** What the I/O threads compare the path with. */
+  path;
 
   constructor(server, callback) {
     this.#server = server;
+    this.path = server.options.path;
     const { host, port } = server.options;
     this.#port(port);
     if (callback) server.once('listening', callback);

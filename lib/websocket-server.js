@@ -21,6 +21,9 @@ const CLOSED = 2;
 /** Events whose listeners make the I/O threads ask JavaScript. */
 const HOOK_EVENTS = ['headers', 'wsClientError', 'request'];
 
+/** Options that are looked at for each request, and may be changed at any time. */
+const HOOK_OPTIONS = ['verifyClient', 'handleProtocols', 'path'];
+
 /** A WebSocket server with the API of ws; see index.d.ts. */
 class WebSocketServer extends EventEmitter {
   #http = null;
@@ -71,6 +74,7 @@ class WebSocketServer extends EventEmitter {
     this.options = options;
     this._state = RUNNING;
     if (options.clientTracking) this.clients = new Set();
+    for (const name of HOOK_OPTIONS) this.#watch(name);
     this.#listener = new NativeListener(this, callback);
   }
 
@@ -80,6 +84,15 @@ class WebSocketServer extends EventEmitter {
   }
 
   set shouldHandle(judge) {
+    if (!(#listener in this)) {
+      // on the prototype
+      Object.defineProperty(this, 'shouldHandle', {
+        value: judge,
+        writable: true,
+        configurable: true
+      });
+      return;
+    }
     this._shouldHandle = judge;
     this.#updateHooks();
   }
@@ -147,6 +160,7 @@ class WebSocketServer extends EventEmitter {
       verifyClient ||
       handleProtocols ||
       this.shouldHandle !== shouldHandle ||
+      this.options.path !== this.#listener?.path ||
       this.listenerCount('headers') > 0
     ) {
       hooks |= HOOKS.UPGRADE;
@@ -154,6 +168,20 @@ class WebSocketServer extends EventEmitter {
     if (this.listenerCount('wsClientError') > 0) hooks |= HOOKS.CLIENT_ERROR;
     if (this.listenerCount('request') > 0) hooks |= HOOKS.REQUEST;
     return hooks;
+  }
+
+  /** Notices when option `name` is changed. */
+  #watch(name) {
+    let value = this.options[name];
+    Object.defineProperty(this.options, name, {
+      configurable: true,
+      enumerable: true,
+      get: () => value,
+      set: (changed) => {
+        value = changed;
+        this.#updateHooks();
+      }
+    });
   }
 
   #hooked(name) {
@@ -187,6 +215,7 @@ class WebSocketServer extends EventEmitter {
         break;
       case 'listenerClosed':
         this.#listener.closed();
+        this.#http?.close();
         emitClose(this);
         break;
     }
@@ -224,11 +253,16 @@ class WebSocketServer extends EventEmitter {
   /** A plain HTTP request: Node's own HTTP server reads it and writes the answer. */
   #request(conn, event) {
     if (this.#http === null) {
+      const answered = new WeakSet();
       this.#http = http.createServer((req, res) => {
         // one request a connection: the next one might ask for an upgrade
+        if (answered.has(req.socket)) return;
+        answered.add(req.socket);
         res.shouldKeepAlive = false;
         if (!this.emit('request', req, res)) res.writeHead(426).end(http.STATUS_CODES[426]);
       });
+      // starts its checks of requestTimeout
+      this.#http.emit('listening');
     }
     this.#http.emit('connection', NativeSocket.raw(conn, event.peer));
   }

@@ -46,10 +46,10 @@ pub enum Kind {
     Closed = 9,
     /// Number `a` of the batch's notices.
     Notice = 10,
-    /// The peer has ended its half: JavaScript ends ours, after everything that it sends before.
-    End = 12,
     /// JavaScript memory number `a`, lent to a send, is no longer used.
     Released = 11,
+    /// The peer has ended its half: JavaScript ends ours, after everything that it sends before.
+    End = 12,
 }
 
 /// One event: its kind, the connection, and two words that the kind explains. The kind is the

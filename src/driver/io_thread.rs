@@ -25,6 +25,11 @@ pub const SCRATCH: usize = 128 * 1024;
 /// what JavaScript wants.
 const READS_PER_ROUND: u32 = 256;
 
+/// So many events are worth a batch; and so few are likely to be a lone message, which is not to
+/// wait.
+const ENOUGH: usize = 256;
+const FEW: usize = 2;
+
 /// What belongs to the thread and not to a connection.
 pub struct ThreadContext {
     pub index: usize,
@@ -37,11 +42,6 @@ pub struct ThreadContext {
     /// Reads since the thread last published.
     reads: Cell<u32>,
 }
-
-/// So many events are worth a batch; and so few are likely to be a lone message, which is not to
-/// wait.
-const ENOUGH: usize = 256;
-const FEW: usize = 2;
 
 thread_local! {
     static CONTEXT: RefCell<Option<Rc<ThreadContext>>> = const { RefCell::new(None) };

@@ -29,6 +29,9 @@ pub mod hooks {
 /// How long to leave a full descriptor table alone before accepting again.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long to wait for JavaScript when it has many connections yet to hear of.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+
 /// A listening server, shared by JavaScript and the I/O threads.
 pub struct Listener {
     pub id: u32,
@@ -128,9 +131,6 @@ impl Listener {
         self.connections.load(Ordering::SeqCst) == 0 && !self.closed.swap(true, Ordering::SeqCst)
     }
 }
-
-/// How long to wait for JavaScript when it has many connections yet to hear of.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 
 /// Accepts until the listener is closed, spreading connections over the I/O threads in turn.
 pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {

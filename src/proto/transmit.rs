@@ -177,7 +177,7 @@ impl TransmitQueue {
 /// Keeps a buffer for the next queue of this thread that needs one.
 fn keep(mut buffer: Vec<u8>) {
     SPARE.with_borrow_mut(|spare| {
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SEGMENT_LEN {
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * SEGMENT_LEN {
             buffer.clear();
             spare.push(buffer);
         }
