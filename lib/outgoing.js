@@ -19,6 +19,8 @@ function sendNow(ws, data, flags, cb) {
     sendAfterClose(ws, data, cb);
     return;
   }
+  // first, for it may throw
+  const bytes = typeof data === 'string' ? null : toBuffer(data);
   let key = 0;
   if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
     key = maskKey(ws);
@@ -26,10 +28,9 @@ function sendNow(ws, data, flags, cb) {
   }
   if (cb) flags = expectWritten(ws, flags, cb);
   let length;
-  if (typeof data === 'string') {
+  if (bytes === null) {
     length = native.sendText(conn, flags, data, key);
   } else {
-    const bytes = toBuffer(data);
     length = bytes.length;
     native.sendData(conn, flags, bytes, key);
   }

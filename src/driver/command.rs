@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::dial::OpeningRequest;
 use super::listener::Listener;
 use crate::transport::Endpoint;
 
@@ -159,10 +160,7 @@ pub struct Dial {
     pub endpoints: Vec<Endpoint>,
     pub attempt_timeout: Duration,
     pub local: Option<std::net::SocketAddr>,
-    /// The complete request, and what is needed to judge the answer.
-    pub request: Vec<u8>,
-    pub key: String,
-    pub protocols: Vec<String>,
+    pub request: OpeningRequest,
     pub options: ConnectionOptions,
 }
 

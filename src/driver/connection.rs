@@ -103,7 +103,11 @@ impl Connection {
     /// A client's connection, whose request is written first.
     pub fn dialled(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>, transport: Transport) {
         let conn = Self::new(env, id, Role::Client, &dial.options, None);
-        conn.link.lock().proto.transmit().push_raw(&dial.request);
+        conn.link
+            .lock()
+            .proto
+            .transmit()
+            .push_raw(&dial.request.bytes);
         conn.start(transport, Stage::ResponseHead(dial), None, true);
     }
 

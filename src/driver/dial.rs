@@ -8,7 +8,51 @@ use super::command::Dial;
 use super::connection::Connection;
 use super::local::LocalEnvironment;
 use super::notice::Notice;
+use crate::proto::handshake::client::{ClientRequest, HandshakeError, encode_key, write_request};
 use crate::transport::{Endpoint, Transport};
+
+/// A client's opening request, and what is needed to judge the answer (RFC 6455 section 4.1).
+pub struct OpeningRequest {
+    pub bytes: Vec<u8>,
+    pub key: String,
+    pub protocols: Vec<String>,
+}
+
+impl OpeningRequest {
+    /// `headers` are complete but for the fields that make it an opening request.
+    ///
+    /// Errors: a target or a field that does not belong into a request.
+    pub fn new(
+        target: &str,
+        headers: impl Iterator<Item = (String, String)>,
+        protocols: Vec<String>,
+    ) -> Result<Self, HandshakeError> {
+        let mut nonce = [0; 16];
+        // see `MaskKeys::draw`
+        getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
+        let key = encode_key(nonce);
+        let own = [
+            ("Sec-WebSocket-Key", key.as_str()),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers: Vec<_> = own.into_iter().chain(headers).collect();
+        let mut bytes = Vec::with_capacity(256);
+        write_request(
+            &mut bytes,
+            &ClientRequest {
+                target,
+                headers: &headers,
+            },
+        )?;
+        Ok(Self {
+            bytes,
+            key,
+            protocols,
+        })
+    }
+}
 
 /// Tries the endpoints in turn; ends with a connection that has the request queued, or with
 /// [`Notice::ConnectFailed`].

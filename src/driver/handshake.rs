@@ -200,7 +200,8 @@ impl Connection {
                 value: response,
                 consumed,
             }) => {
-                let outcome = check_response(&response, &dial.key, &dial.protocols, false);
+                let outcome =
+                    check_response(&response, &dial.request.key, &dial.request.protocols, false);
                 let accepted = outcome.is_ok();
                 let response = Box::new(response);
                 self.env

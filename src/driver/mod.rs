@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod command;
 pub mod counters;
+pub mod dial;
 pub mod environment;
 pub mod link;
 pub mod listener;
@@ -17,7 +18,6 @@ pub mod pool;
 
 mod apply;
 mod connection;
-mod dial;
 mod handshake;
 mod io_thread;
 mod local;

@@ -16,9 +16,8 @@ use super::hot;
 use super::notices::NativeNotice;
 use super::options::{NativeConnectOptions, NativeListenOptions, NativeListenResult, millis};
 use super::state::State;
-use crate::driver::command::{Command, Dial, SendFlags, SocketSetting};
+use crate::driver::command::{Command, SendFlags, SocketSetting};
 use crate::driver::listener::Listener;
-use crate::proto::handshake::client::{ClientRequest, encode_key, write_request};
 
 /// One JavaScript environment (the main thread, or a worker).
 #[napi]
@@ -162,10 +161,7 @@ impl NativeEnvironment {
     #[napi]
     pub fn connect(&self, options: NativeConnectOptions) -> Result<u32> {
         let shared = self.state.environment().map_err(io)?;
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|e| Error::from_reason(e.to_string()))?;
-        let key = encode_key(nonce);
-        let dial = Box::new(dial(options, key)?);
+        let dial = Box::new(options.dial()?);
         let conn = shared
             .allocate(self.state.pick_thread())
             .ok_or_else(|| Error::from_reason("too many connections"))?;
@@ -269,31 +265,6 @@ impl NativeEnvironment {
         self.state
             .command(conn, |_| Command::Configure { conn, setting });
     }
-}
-
-/// The request of a client, with the key where ws has it.
-fn dial(options: NativeConnectOptions, key: String) -> Result<Dial> {
-    let mut headers = vec![
-        ("Sec-WebSocket-Key".to_owned(), key.clone()),
-        ("Connection".to_owned(), "Upgrade".to_owned()),
-        ("Upgrade".to_owned(), "websocket".to_owned()),
-    ];
-    headers.extend(
-        options
-            .headers
-            .chunks_exact(2)
-            .map(|h| (h[0].clone(), h[1].clone())),
-    );
-    let mut request = Vec::with_capacity(256);
-    write_request(
-        &mut request,
-        &ClientRequest {
-            target: &options.target,
-            headers: &headers,
-        },
-    )
-    .map_err(|e| Error::from_reason(e.to_string()))?;
-    options.dial(request, key)
 }
 
 unsafe extern "C" fn clean_up(state: *mut c_void) {

@@ -15,6 +15,7 @@ use super::state::{MAX_RECORDS, State};
 use crate::driver::batch::Record;
 use crate::driver::command::{Command, Range, SendFlags};
 
+type Args = [sys::napi_value; 4];
 type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 /// Sets the hot functions on `target`. `state` must live as long as they can be called.
@@ -55,11 +56,7 @@ pub fn define(env: sys::napi_env, target: sys::napi_value, state: &Rc<State>) ->
 trait Hot {
     /// # Safety
     /// Called on the environment's thread with its arguments, missing ones being `undefined`.
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value;
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value;
 }
 
 unsafe extern "C" fn entry<F: Hot>(
@@ -96,11 +93,7 @@ unsafe extern "C" fn entry<F: Hot>(
 struct SendText;
 
 impl Hot for SendText {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value {
         // SAFETY: as promised by the caller.
         unsafe {
             let (conn, flags, key) = send_args(env, args);
@@ -125,11 +118,7 @@ impl Hot for SendText {
 struct SendData;
 
 impl Hot for SendData {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value {
         // SAFETY: as promised by the caller; the bytes are copied before JavaScript runs again.
         unsafe {
             let (conn, flags, key) = send_args(env, args);
@@ -153,11 +142,7 @@ impl Hot for SendData {
 struct SendLent;
 
 impl Hot for SendLent {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value {
         // SAFETY: as promised by the caller; lib/native.js keeps the array.
         unsafe {
             let (conn, flags, id) = send_args(env, args);
@@ -181,11 +166,7 @@ impl Hot for SendLent {
 struct Flush;
 
 impl Hot for Flush {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        _args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, _args: &Args) -> sys::napi_value {
         let acked = state.flush();
         // SAFETY: as promised by the caller.
         unsafe { number(env, acked as usize) }
@@ -196,11 +177,7 @@ impl Hot for Flush {
 struct Drain;
 
 impl Hot for Drain {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value {
         // SAFETY: as promised by the caller; the array's memory is 4-byte aligned as Record is,
         // and is not touched by JavaScript during the call.
         unsafe {
@@ -218,11 +195,7 @@ impl Hot for Drain {
 struct Fill;
 
 impl Hot for Fill {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value {
         // SAFETY: as promised by the caller.
         unsafe { state.fill(buffer(env, args[0])) };
         ptr::null_mut()
@@ -233,11 +206,7 @@ impl Hot for Fill {
 struct TakeLarge;
 
 impl Hot for TakeLarge {
-    unsafe fn call(
-        env: sys::napi_env,
-        state: &State,
-        args: &[sys::napi_value; 4],
-    ) -> sys::napi_value {
+    unsafe fn call(env: sys::napi_env, state: &State, args: &Args) -> sys::napi_value {
         // SAFETY: as promised by the caller.
         unsafe {
             let Some(data) = state.take_large(uint32(env, args[0]) as usize) else {
@@ -276,7 +245,7 @@ unsafe fn external_buffer(env: sys::napi_env, data: Vec<u8>) -> sys::napi_value 
 
 /// # Safety
 /// On the environment's thread with live handles; so for the rest.
-unsafe fn send_args(env: sys::napi_env, args: &[sys::napi_value; 4]) -> (u32, SendFlags, u32) {
+unsafe fn send_args(env: sys::napi_env, args: &Args) -> (u32, SendFlags, u32) {
     // SAFETY: promised by the caller.
     unsafe {
         (

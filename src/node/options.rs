@@ -6,6 +6,7 @@ use std::time::Duration;
 use napi_derive::napi;
 
 use crate::driver::command::{AutoPong, ConnectionOptions, Dial};
+use crate::driver::dial::OpeningRequest;
 use crate::driver::listener::Bind;
 use crate::transport::Endpoint;
 
@@ -100,8 +101,7 @@ impl NativeListenOptions {
 }
 
 impl NativeConnectOptions {
-    /// `request` and `key` are the handshake's, built by the caller.
-    pub fn dial(self, request: Vec<u8>, key: String) -> napi::Result<Dial> {
+    pub fn dial(self) -> napi::Result<Dial> {
         let endpoints = match self.socket_path {
             Some(path) => vec![Endpoint::Unix(path.into())],
             None => self
@@ -114,13 +114,18 @@ impl NativeConnectOptions {
             Some(address) => Some(SocketAddr::new(ip(&address)?, self.local_port.unwrap_or(0))),
             None => None,
         };
+        let pairs = self.headers.chunks_exact(2);
+        let request = OpeningRequest::new(
+            &self.target,
+            pairs.map(|pair| (pair[0].clone(), pair[1].clone())),
+            self.protocols,
+        )
+        .map_err(|e| napi::Error::from_reason(e.to_string()))?;
         Ok(Dial {
             endpoints,
             attempt_timeout: millis(self.attempt_timeout),
             local,
             request,
-            key,
-            protocols: self.protocols,
             options: self.connection.into(),
         })
     }

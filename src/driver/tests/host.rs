@@ -11,6 +11,7 @@ use crate::driver::batch::Batch;
 use crate::driver::command::{
     AutoPong, Command, CommandBatch, ConnectionOptions, Dial, Range, SendFlags, SocketSetting,
 };
+use crate::driver::dial::OpeningRequest;
 use crate::driver::environment::{Environment, conn_thread};
 use crate::driver::listener::{Bind, Listener};
 use crate::driver::notice::Notice;
@@ -255,9 +256,11 @@ impl Host {
             endpoints,
             attempt_timeout: Duration::from_millis(100),
             local: None,
-            request: request("/"),
-            key: KEY.to_owned(),
-            protocols: Vec::new(),
+            request: OpeningRequest {
+                bytes: request("/"),
+                key: KEY.to_owned(),
+                protocols: Vec::new(),
+            },
             options,
         });
         self.command(conn, |_| Command::Connect { conn, dial });
