@@ -67,6 +67,7 @@ class HeldEvents {
       if (!ws._allowSynchronousEvents) return;
     }
     if (ws._held !== this || ws._paused) return;
+    this.throttle();
     if (ws._allowSynchronousEvents) ws._held = null;
   }
 
