@@ -1,6 +1,7 @@
 'use strict';
 
 const http = require('http');
+const querystring = require('querystring');
 
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD } = require('./constants');
 const { notSupported } = require('./unsupported');
@@ -81,7 +82,7 @@ function parseAddress(address) {
     hostHeader: url.host,
     auth:
       url.username || url.password
-        ? `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+        ? `${querystring.unescape(url.username)}:${querystring.unescape(url.password)}`
         : undefined,
     socketPath: undefined
   };
@@ -127,11 +128,15 @@ const OWN = new Set([
 function requestHeaders(opts, target, protocols) {
   const headers = ['Sec-WebSocket-Version', String(opts.protocolVersion)];
   let host = target.hostHeader;
+  const names = new Set();
+  const originName = opts.protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin';
   for (const [name, value] of headerEntries(opts.headers)) {
     const lower = name.toLowerCase();
     if (OWN.has(lower)) continue;
     if (protocols.length > 0 && lower === 'sec-websocket-protocol') continue;
     http.validateHeaderName(name);
+    if (opts.origin && lower === originName.toLowerCase()) continue;
+    names.add(lower);
     if (lower === 'host') host = undefined;
     for (const item of Array.isArray(value) ? value : [value]) {
       http.validateHeaderValue(name, item);
@@ -140,12 +145,11 @@ function requestHeaders(opts, target, protocols) {
   }
   if (protocols.length > 0) headers.push('Sec-WebSocket-Protocol', protocols.join(','));
   if (opts.origin) {
-    const name = opts.protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin';
-    http.validateHeaderValue(name, opts.origin);
-    headers.push(name, String(opts.origin));
+    http.validateHeaderValue(originName, opts.origin);
+    headers.push(originName, String(opts.origin));
   }
   const auth = target.auth ?? opts.auth;
-  if (auth !== undefined && auth !== null) {
+  if (auth !== undefined && auth !== null && !names.has('authorization')) {
     headers.push('Authorization', `Basic ${Buffer.from(auth).toString('base64')}`);
   }
   if (host !== undefined) headers.push('Host', host);

@@ -27,7 +27,6 @@ function connect(ws, address, protocols, options) {
   }
   const opts = complete(options);
   if (protocols === undefined) protocols = opts.protocols;
-  ws._closeTimeout = opts.closeTimeout;
   const target = parseAddress(address);
   ws._url = target.href;
   const offered = parseProtocols(protocols);
@@ -63,7 +62,7 @@ function lookUp(ws) {
   const selects = opts.autoSelectFamily ?? net.getDefaultAutoSelectFamily?.() ?? true;
   const all = selects && opts.family !== 4 && opts.family !== 6 && !opts.localAddress;
   if (all) wanted.all = true;
-  lookup(host, wanted, (err, address) => {
+  const found = (err, address) => {
     if (ws._request === null) return;
     if (err) {
       process.nextTick(failHandshake, ws, err);
@@ -78,7 +77,12 @@ function lookUp(ws) {
       return;
     }
     dial(ws, addresses);
-  });
+  };
+  try {
+    lookup(host, wanted, found);
+  } catch (err) {
+    process.nextTick(failHandshake, ws, err);
+  }
 }
 
 function dial(ws, addresses) {
@@ -102,7 +106,7 @@ function dial(ws, addresses) {
       connection: connectionOptions(opts)
     });
   } catch (err) {
-    failHandshake(ws, err);
+    process.nextTick(failHandshake, ws, err);
     return;
   }
   events.add(ws._conn, new Handshake(ws));

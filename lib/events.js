@@ -1,6 +1,7 @@
 'use strict';
 
 const { Buffer } = require('buffer');
+const { markAsUntransferable } = require('worker_threads');
 
 const { EVENT, EMPTY_BUFFER, FastBuffer } = require('./constants');
 const native = require('./native');
@@ -39,6 +40,7 @@ let position = 0;
 let count = 0;
 let piece = EMPTY_BUFFER;
 let pieceMemory = EMPTY_BUFFER.buffer;
+let isShared = false;
 let opened = false;
 /** Bytes that have not been made felt yet, and what does it. */
 let unfelt = 0;
@@ -91,10 +93,11 @@ function deliverRecords() {
     const kind = word & 0xff;
 
     if (kind === EVENT.PIECE) {
-      position++;
       piece = Buffer.allocUnsafeSlow(records[at + 2]);
       pieceMemory = piece.buffer;
+      isShared = false;
       native.fill(piece);
+      position++;
       continue;
     }
     if (kind === EVENT.NOTICE) {
@@ -167,6 +170,11 @@ function view(offset, length) {
   if (length > PRESSURE_MIN) press(length);
   if (length === piece.length) return length === 0 ? EMPTY_BUFFER : piece;
   if (length === 0) return EMPTY_BUFFER;
+  if (!isShared) {
+    // as Node's own pool: who gave it away would take the other messages along
+    markAsUntransferable(pieceMemory);
+    isShared = true;
+  }
   return new FastBuffer(pieceMemory, offset, length);
 }
 

@@ -55,7 +55,9 @@ class HeldEvents {
   deliver() {
     this.#planned = false;
     const ws = this.#ws;
-    while (!ws._paused && ws._held === this && this.#head < this.#queue.length) {
+    // pause() has nothing to hold back once the connection is gone
+    const isStopped = () => ws._paused && ws._conn !== -1;
+    while (!isStopped() && ws._held === this && this.#head < this.#queue.length) {
       const handler = this.#queue[this.#head];
       const a = this.#queue[this.#head + 1];
       const b = this.#queue[this.#head + 2];
@@ -66,7 +68,7 @@ class HeldEvents {
       handler(ws, a, b);
       if (!ws._allowSynchronousEvents) return;
     }
-    if (ws._held !== this || ws._paused) return;
+    if (ws._held !== this || isStopped()) return;
     this.throttle();
     if (ws._allowSynchronousEvents) ws._held = null;
   }

@@ -95,8 +95,10 @@ class NativeListener {
 
   /** As in Node: all addresses of both families, or IPv4 alone where there is no IPv6. */
   #listenAnywhere() {
-    const failure = this.#listen(ANY_V6);
-    const error = failure === null ? null : this.#listen(ANY_V4);
+    let error = this.#listen(ANY_V6);
+    if (error !== null && error.code !== 'EADDRINUSE' && error.code !== 'EACCES') {
+      error = this.#listen(ANY_V4);
+    }
     process.nextTick(() => this.#announce(error));
   }
 
@@ -109,7 +111,7 @@ class NativeListener {
   #listen(host) {
     const { options } = this.#server;
     const port = this.#port(options.port);
-    const result = native.listen({
+    const result = tryListen({
       id: this.#id,
       host,
       port,
@@ -122,6 +124,7 @@ class NativeListener {
       hooks: this.#server._hooks(),
       connection: connectionOptions(options)
     });
+    if (result.error !== undefined) return result.error;
     if (result.errno !== undefined) {
       return systemError('listen', { errno: result.errno, address: host, port });
     }
@@ -152,6 +155,15 @@ class NativeListener {
     this.#held = on;
     if (on) native.hold();
     else native.unhold();
+  }
+}
+
+/** What cannot be listened on at all, such as an address with a scope, is an error like others. */
+function tryListen(options) {
+  try {
+    return native.listen(options);
+  } catch (error) {
+    return { error };
   }
 }
 

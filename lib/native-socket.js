@@ -39,6 +39,8 @@ class NativeSocket extends Duplex {
     /** For lib/events.js: the turn and the read of the last event. */
     this._lastTurn = 0;
     this._lastRead = 0;
+    // as ws does: a connection that breaks must not take the process with it
+    this.on('error', () => {});
   }
 
   /** The stream of a connection without a WebSocket. */
@@ -182,6 +184,8 @@ class NativeSocket extends Duplex {
     } else if (event.kind === 'rawEnd') {
       this.#endReceived = true;
       this.push(null);
+      // as net.Socket: 'end' comes without a reader when nothing is left to read
+      this.read(0);
     }
   }
 

@@ -5,7 +5,7 @@ const { SEND } = require('./constants');
 const binding = load();
 
 /** Payloads from this size on are lent to the I/O thread instead of being copied. */
-const LENT_MIN = 16 * 1024;
+const LENT_MIN = 64 * 1024;
 
 let onBell = null;
 const environment = new binding.NativeEnvironment(() => onBell());
@@ -67,7 +67,7 @@ function sendText(conn, flags, data, key) {
 /** Bytes; large ones are lent: see LENT_MIN. */
 function sendData(conn, flags, data, key) {
   planFlush();
-  if (data.length < LENT_MIN || (flags & SEND.KEY) !== 0) {
+  if (data.length < LENT_MIN || (flags & (SEND.KEY | SEND.MASK)) !== 0 || data.buffer.resizable) {
     functions.sendData(conn, flags, data, key);
     return;
   }

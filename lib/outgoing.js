@@ -60,9 +60,11 @@ function frameLength(length, flags) {
 
 /** Runs `send` when all Blobs before it, and `data` if it is one, have been read. */
 function defer(ws, data, send, cb) {
-  const queue = (ws._deferred ??= []);
-  const size = isBlob(data) ? data.size : 0;
+  // now, as ws does, for it may throw
+  if (typeof data !== 'string' && !isBlob(data)) data = toBuffer(data);
+  const size = isBlob(data) ? data.size : Buffer.byteLength(data);
   ws._lateBytes += size;
+  const queue = (ws._deferred ??= []);
   const run = async () => {
     let bytes = data;
     if (isBlob(data)) {
@@ -74,9 +76,11 @@ function defer(ws, data, send, cb) {
       } finally {
         ws._lateBytes -= size;
       }
+    } else {
+      ws._lateBytes -= size;
     }
     if (ws._conn === -1) {
-      if (cb) cb(destroyedError());
+      if (cb) process.nextTick(cb, destroyedError());
       return;
     }
     send(bytes);
@@ -87,15 +91,24 @@ function defer(ws, data, send, cb) {
 
 async function drainDeferred(ws, queue) {
   while (queue.length > 0) {
-    await queue[0]();
+    try {
+      await queue[0]();
+    } catch (err) {
+      process.nextTick(rethrow, err);
+    }
     queue.shift();
   }
   ws._deferred = null;
 }
 
+function rethrow(err) {
+  throw err;
+}
+
 function blobFailed(ws, err, cb) {
   if (cb) cb(err);
   if (ws._readyState !== CLOSED) ws.terminate();
+  if (ws._errorEmitted) return;
   ws._errorEmitted = true;
   ws.emit('error', err);
 }
@@ -139,7 +152,7 @@ function control(ws, send, data, mask, cb) {
 
 function sendControl(ws, send, flags, bytes, cb) {
   if (ws._conn === -1) {
-    if (cb) cb(destroyedError());
+    if (cb) process.nextTick(cb, destroyedError());
     return;
   }
   let key = 0;

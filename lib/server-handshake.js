@@ -91,6 +91,11 @@ class PendingUpgrade extends Target {
 
   // ---- the native side's calls; see lib/events.js ----
 
+  /** The application writes on the request's socket before it is a WebSocket's. */
+  _written(count) {
+    this.#socket?._written(count);
+  }
+
   /** The connection is gone before it was opened. */
   _closed() {
     this.#answered = true;
@@ -106,7 +111,8 @@ class PendingUpgrade extends Target {
 }
 
 /** A complete response that refuses, in ws's words. */
-function refusal(code, message = http.STATUS_CODES[code], headers = {}) {
+function refusal(code, message, headers) {
+  message ||= http.STATUS_CODES[code];
   const fields = {
     Connection: 'close',
     'Content-Type': 'text/html',

@@ -223,7 +223,13 @@ class WebSocketServer extends EventEmitter {
 
   /** Connection `conn` is a WebSocket now. */
   _opened(conn, event, req, socket) {
-    const ws = new this.options.WebSocket(null, undefined, this.options);
+    let ws;
+    try {
+      ws = new this.options.WebSocket(null, undefined, this.options);
+    } catch (err) {
+      reject(conn);
+      throw err;
+    }
     if (socket) {
       socket._attach(ws);
       ws._nativeSocket = socket;
@@ -231,6 +237,7 @@ class WebSocketServer extends EventEmitter {
     ws._open(conn, event.peer, event.protocol, this.options);
     ws._server = this;
     if (this.clients) this.clients.add(ws);
+    ws.emit('open');
     req ??= incomingRequest(event.request, () => ws._socket);
     this.emit('connection', ws, req);
   }
@@ -242,6 +249,8 @@ class WebSocketServer extends EventEmitter {
 
   #clientError(conn, event) {
     const socket = NativeSocket.raw(conn, event.peer);
+    // nobody may answer it: when the peer goes, that is the end
+    socket.allowHalfOpen = false;
     const req = incomingRequest(event.request, () => socket);
     const error = new Error(event.error.message);
     Error.captureStackTrace(error, WebSocketServer);

@@ -2,7 +2,7 @@
 
 const EventEmitter = require('events');
 
-const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, SEND } = require('./constants');
+const { BINARY_TYPES, EMPTY_BUFFER, SEND } = require('./constants');
 const { destroyedError, protocolError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
 const { isBlob } = require('./validation');
@@ -67,7 +67,6 @@ class WebSocket extends EventEmitter {
       client.connect(this, address, protocols, options);
     } else {
       this._isServer = true;
-      this._closeTimeout = options?.closeTimeout ?? CLOSE_TIMEOUT;
     }
   }
 
@@ -271,8 +270,18 @@ class WebSocket extends EventEmitter {
   /** The connection is gone; `errno` says why, 0 = nothing went wrong. */
   _closed(errno) {
     this._conn = -1;
+    // the id, and with it the counters, may be another connection's soon
+    this._counters = null;
     const error = errno === 0 ? destroyedError() : systemError('read', { errno });
-    if (this._callbacks !== null) outgoing.callBack(this._callbacks.splice(0), error);
+    try {
+      if (this._callbacks !== null) outgoing.callBack(this._callbacks.splice(0), error);
+    } finally {
+      this._gone();
+    }
+  }
+
+  /** Everything but the callbacks hears of the end. */
+  _gone() {
     if (this._nativeSocket !== null) this._nativeSocket._connectionClosed();
     if (this._held !== null) {
       // what was received before the end is delivered before the end
@@ -350,7 +359,8 @@ function emitPong(ws, data) {
 function concluded(ws, code, reason) {
   if (ws._errorEmitted) return;
   ws._closeFrameReceived = true;
-  ws._closeMessage = reason;
+  // a copy: the view would keep the whole piece
+  ws._closeMessage = reason.length === 0 ? EMPTY_BUFFER : Buffer.from(reason);
   ws._closeCode = code === 0 ? 1005 : code;
   if (code === 0) ws.close();
   else ws.close(code, reason);

@@ -258,6 +258,11 @@ impl Connection {
                 if io.errno == 0 {
                     io.errno = errno(&error);
                 }
+                // only a peer that is gone shows when reading
+                io.doomed |= !matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                );
                 state.write_failed = true;
             }
         }

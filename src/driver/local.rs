@@ -220,7 +220,11 @@ impl LocalEnvironment {
             Command::Release { conn } => self.shared.release(conn),
             Command::Terminate { conn } => {
                 match self.find(conn) {
-                    Some(conn) => conn.destroy(),
+                    Some(conn) => {
+                        // what was sent before goes as far as the system takes it, as in Node
+                        conn.write_out();
+                        conn.destroy();
+                    }
                     None => self.abandon_dial(conn),
                 }
                 *self.last.borrow_mut() = None;

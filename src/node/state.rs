@@ -102,6 +102,8 @@ impl State {
 
     /// The environment is going: no bell, no socket, no I/O thread of ours after this.
     pub fn shut_down(&self) {
+        // what was sent still goes: detaching stands behind it in the mailboxes
+        self.flush();
         self.bell.set(None);
         let Some(Running { env, lease }) = self.running.take() else {
             return;
