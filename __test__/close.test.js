@@ -417,3 +417,13 @@ test('a close reason that is kept is unchanged by later traffic', async (t) => {
   await turn();
   assert.strictEqual(String(reason), 'keep me');
 });
+
+test('what was sent in the tick of terminate() arrives', async (t) => {
+  const { client, peer } = await pair(t);
+  const message = once(peer, 'message');
+  const closed = once(peer, 'close');
+  client.send('bye');
+  client.terminate();
+  assert.strictEqual(String((await message)[0]), 'bye');
+  assert.strictEqual((await closed)[0], 1006);
+});

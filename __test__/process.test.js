@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
-const { delay, once, serve, test, until, within } = require('./support/helpers');
+const { delay, hawserTest, once, serve, test, until, within } = require('./support/helpers');
 const { rawAcceptor } = require('./support/raw-peer');
 const { child } = require('./support/child');
 
@@ -264,3 +264,48 @@ test('a process that blocks for a while gets everything afterwards', async (t) =
   assert.deepStrictEqual([code, lines], [0, ['close 1000 2000']]);
   await until(() => wss.clients.size === 0);
 });
+
+test('what was sent before process.exit() arrives', async (t) => {
+  const wss = await serve(t);
+  const connection = once(wss, 'connection');
+  const exited = ends(
+    t,
+    `const ws = new WebSocket(arg);
+    ws.on('open', () => {
+      ws.send('bye');
+      ws.close(1001);
+      process.exit();
+    });`,
+    wss.testUrl
+  );
+  const [ws] = await connection;
+  const message = once(ws, 'message');
+  const closed = once(ws, 'close');
+  assert.strictEqual(String((await message)[0]), 'bye');
+  assert.strictEqual((await closed)[0], 1001);
+  await exited;
+});
+
+hawserTest(
+  "a callback that throws when the connection ends does not keep 'close' from coming",
+  async (t) => {
+    const wss = await serve(t, {}, (ws) => ws.terminate());
+    const lines = await ends(
+      t,
+      `process.on('uncaughtException', (err) => say(err.message));
+    const ws = new WebSocket(arg);
+    ws.on('open', () => {
+      ws._socket.pause();
+      for (let i = 0; i < 40; i++) {
+        ws.send(Buffer.alloc(1 << 20), (err) => {
+          if (err && i === 39) throw new Error('thrown');
+        });
+      }
+    });
+    ws.on('error', () => {});
+    ws.on('close', (code) => say(code));`,
+      wss.testUrl
+    );
+    assert.deepStrictEqual(lines.sort(), ['1006', 'thrown']);
+  }
+);

@@ -13,6 +13,7 @@ const {
   serve,
   test,
   turn,
+  until,
   within
 } = require('./support/helpers');
 const {
@@ -420,4 +421,31 @@ test('a client that left while verifyClient decided makes no connection', async 
   cb(true);
   await turn();
   assert.strictEqual(wss.clients.size, 0);
+});
+
+test('verifyClient: an empty message is the text of the status', async (t) => {
+  for (const message of [null, '', undefined]) {
+    const wss = await serve(t, { verifyClient: (info, cb) => cb(false, 403, message) });
+    const peer = await rawConnect(t, wss.address().port);
+    peer.write(upgradeRequest());
+    assert.match(await peer.head(), /^HTTP\/1\.1 403 Forbidden\r\n/);
+    await peer.read(() => (peer.data.length >= 9 ? true : undefined), 'the body');
+    assert.strictEqual(peer.data.toString(), 'Forbidden');
+  }
+});
+
+test("a server's WebSocket emits 'open' before 'connection'", async (t) => {
+  const log = [];
+  class Logged extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      this.on('open', () => log.push('open'));
+    }
+  }
+  const wss = await serve(t, { WebSocket: Logged }, () => log.push('connection'));
+  const peer = await rawConnect(t, wss.address().port);
+  peer.write(upgradeRequest());
+  await peer.head();
+  await until(() => log.length === 2);
+  assert.deepStrictEqual(log, ['open', 'connection']);
 });

@@ -18,6 +18,8 @@ const freeLent = [];
 let live = 0;
 let draining = false;
 let flushPlanned = false;
+/** The process is about to end: no tick and no turn comes after this one. */
+let exiting = false;
 let ackTarget = null;
 
 function load() {
@@ -58,22 +60,41 @@ function isFlushPlanned() {
   return flushPlanned;
 }
 
+process.on('exit', () => {
+  exiting = true;
+  flushAtExit();
+});
+
+/** What listeners of 'exit' send goes out at once, as it does through Node's sockets. */
+function flushAtExit() {
+  functions.flush();
+  environment.settle();
+}
+
 /** A string; returns its length in bytes. */
 function sendText(conn, flags, data, key) {
   planFlush();
-  return functions.sendText(conn, flags, data, key);
+  const length = functions.sendText(conn, flags, data, key);
+  if (exiting) flushAtExit();
+  return length;
 }
 
 /** Bytes; large ones are lent: see LENT_MIN. */
 function sendData(conn, flags, data, key) {
   planFlush();
-  if (data.length < LENT_MIN || (flags & (SEND.KEY | SEND.MASK)) !== 0 || data.buffer.resizable) {
+  if (mayLend(flags, data)) {
+    const id = freeLent.length > 0 ? freeLent.pop() : lent.length;
+    lent[id] = data;
+    functions.sendLent(conn, flags, data, id);
+  } else {
     functions.sendData(conn, flags, data, key);
-    return;
   }
-  const id = freeLent.length > 0 ? freeLent.pop() : lent.length;
-  lent[id] = data;
-  functions.sendLent(conn, flags, data, id);
+  if (exiting) flushAtExit();
+}
+
+/** What is masked is copied anyway, and memory that can shrink may be gone when it is read. */
+function mayLend(flags, data) {
+  return data.length >= LENT_MIN && (flags & SEND.MASK) === 0 && !data.buffer.resizable;
 }
 
 /** Lent memory `id` is no longer read. */
@@ -100,7 +121,9 @@ function unhold() {
 function command(name) {
   return (...args) => {
     planFlush();
-    return environment[name](...args);
+    const result = environment[name](...args);
+    if (exiting) flushAtExit();
+    return result;
   };
 }
 

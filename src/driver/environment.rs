@@ -196,6 +196,10 @@ impl Environment {
         self.threads[thread].mailbox.is_parked() && self.commands_settled(thread)
     }
 
+    pub fn all_settled(&self) -> bool {
+        (0..self.threads.len()).all(|thread| self.commands_settled(thread))
+    }
+
     // ---- both: lent memory ----
 
     /// From any thread: memory `id` of `len` bytes is no longer read. JavaScript hears of it with

@@ -92,6 +92,13 @@ impl NativeEnvironment {
         Ok(Object::from_raw(env.raw(), value))
     }
 
+    /// Waits until the I/O threads have worked off everything that was flushed; for the end of the
+    /// process, which waits for nobody.
+    #[napi]
+    pub fn settle(&self) {
+        self.state.settle();
+    }
+
     // ---- servers ----
 
     /// Binds at once; accepting starts with the next flush.

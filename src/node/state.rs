@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::driver::batch::{Batch, Kind, Record};
 use crate::driver::command::{Command, CommandBatch, SendFlags};
@@ -20,6 +21,9 @@ const DIRECT_MAX: u32 = 16 * 1024;
 
 /// A batch of commands with this many bytes does not wait for the end of the tick.
 const SUBMIT_BYTES: usize = 512 * 1024;
+
+/// The longest that the end of a process waits for what was sent last.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
 
 /// Records that one `drain` hands over at most; lib/events.js sizes its array by it.
 pub const MAX_RECORDS: usize = 1024;
@@ -248,6 +252,18 @@ impl State {
             env.submit(thread, std::mem::replace(batch, env.spare_commands()));
         }
         acked
+    }
+
+    /// Waits until everything that was flushed is worked off. I/O threads never wait for
+    /// JavaScript; the limit is for a machine that is too busy to run them.
+    pub fn settle(&self) {
+        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else {
+            return;
+        };
+        let limit = Instant::now() + SETTLE_MAX;
+        while !env.all_settled() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_micros(50));
+        }
     }
 
     /// A lone small send on an idle connection is written from here: no wake-up, no hop. `None`
