@@ -156,8 +156,8 @@ declare class WebSocket extends EventEmitter {
    * Sends a message: text for a string or a number, binary for all else. A Blob is read first;
    * what is sent after it waits.
    *
-   * Bytes of 16 KiB and more are not copied, and read later: do not change them before `cb` is
-   * called.
+   * Bytes of 64 KiB and more that a server sends are not copied, and read later: neither change
+   * nor transfer them before `cb` is called.
    *
    * @param cb Called when the message was handed to the operating system, or with an error.
    * @throws {Error} while CONNECTING

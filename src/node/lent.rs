@@ -6,7 +6,8 @@ use crate::driver::environment::Environment;
 
 /// A Buffer of the application's. JavaScript holds on to it until it reads that `id` is released.
 ///
-/// As with Node's own sockets, what the application writes into it meanwhile may be sent.
+/// As with Node's own sockets, what the application writes into it meanwhile may be sent, and it
+/// must not transfer the memory: N-API has no way to pin it.
 pub struct Lent {
     data: *const u8,
     len: usize,
@@ -14,8 +15,8 @@ pub struct Lent {
     env: Arc<Environment>,
 }
 
-// SAFETY: the memory stays where it is until JavaScript is told otherwise: it holds a reference,
-// and an environment that ends waits in `Lease::detach` until its I/O threads have dropped theirs.
+// SAFETY: the memory stays where it is until JavaScript is told otherwise: it holds a reference
+// (lib/native.js, which lends no memory that can shrink), and an environment that ends waits in `Lease::detach` until its I/O threads have dropped theirs.
 unsafe impl Send for Lent {}
 
 impl Lent {
