@@ -166,3 +166,29 @@ hawserTest('workers of a cluster share a port', async (t) => {
   }
   assert.strictEqual(served.size, 2);
 });
+
+hawserTest('the socket of a bad request may break: the server goes on', async (t) => {
+  const { lines } = await child(
+    t,
+    `const net = require('net');
+    const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' }, () => {
+      const { port } = wss.address();
+      const bad = net.connect(port, '127.0.0.1');
+      bad.write('GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n');
+      bad.on('error', () => {});
+      bad.on('close', () => {
+        const ws = new WebSocket('ws://127.0.0.1:' + port);
+        ws.on('open', () => {
+          say('open');
+          ws.close();
+          wss.close();
+        });
+      });
+    });
+    wss.on('wsClientError', (err, socket) => {
+      say(err.message);
+      socket.destroy(new Error('broken'));
+    });`
+  ).exit;
+  assert.deepStrictEqual(lines, ['Missing or invalid Sec-WebSocket-Key header', 'open']);
+});

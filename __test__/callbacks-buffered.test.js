@@ -135,8 +135,10 @@ for (const state of ['CLOSING', 'CLOSED']) {
 test('while CLOSING a control payload over 125 bytes is no error', async (t) => {
   const { client } = await pair(t);
   client.close();
+  const before = client.bufferedAmount;
   client.ping('x'.repeat(126));
   client.pong('x'.repeat(126));
+  assert.strictEqual(client.bufferedAmount, before + 252);
 });
 
 test('after a failed handshake: CLOSED, bytes counted, cb(err)', async (t) => {

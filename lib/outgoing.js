@@ -21,11 +21,8 @@ function sendNow(ws, data, flags, cb) {
   }
   // first, for it may throw
   const bytes = typeof data === 'string' ? null : toBuffer(data);
-  let key = 0;
-  if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
-    key = maskKey(ws);
-    flags |= SEND.KEY;
-  }
+  flags = withKey(ws, flags);
+  const key = maskKey(ws, flags);
   if (cb) flags = expectWritten(ws, flags, cb);
   let length;
   if (bytes === null) {
@@ -37,8 +34,14 @@ function sendNow(ws, data, flags, cb) {
   ws._queuedBytes += frameLength(length, flags);
 }
 
-/** The masking key that the application generates, as a number. */
-function maskKey(ws) {
+/** The flags of a frame, with the bit that says that the application generates its masking key. */
+function withKey(ws, flags) {
+  return ws._generateMask !== null && (flags & SEND.MASK) !== 0 ? flags | SEND.KEY : flags;
+}
+
+/** The masking key that the application generates, as a number; 0 without the bit. */
+function maskKey(ws, flags) {
+  if ((flags & SEND.KEY) === 0) return 0;
   const { make, bytes } = ws._generateMask;
   make(bytes);
   return bytes.readUInt32BE(0);
@@ -155,11 +158,8 @@ function sendControl(ws, send, flags, bytes, cb) {
     if (cb) process.nextTick(cb, destroyedError());
     return;
   }
-  let key = 0;
-  if (ws._generateMask !== null && (flags & SEND.MASK) !== 0) {
-    key = maskKey(ws);
-    flags |= SEND.KEY;
-  }
+  flags = withKey(ws, flags);
+  const key = maskKey(ws, flags);
   if (cb) flags = expectWritten(ws, flags, cb);
   send(ws._conn, flags, bytes, key);
   ws._queuedBytes += frameLength(bytes.length, flags);
@@ -196,11 +196,8 @@ function closeNow(ws, { code, reason }) {
   ws._closeFrameSent = true;
   if (ws._conn === -1) return;
   let flags = ws._isServer ? 0 : SEND.MASK;
-  let key = 0;
-  if (ws._generateMask !== null) {
-    key = maskKey(ws);
-    flags |= SEND.KEY;
-  }
+  flags = withKey(ws, flags);
+  const key = maskKey(ws, flags);
   native.close(ws._conn, flags, code, reason, key);
   ws._queuedBytes += frameLength(code === 0 ? 0 : 2 + reason.length, flags);
 }

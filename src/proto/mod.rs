@@ -20,7 +20,7 @@ pub mod utf8;
 mod token;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use connection::{Connection, ConnectionConfig, SendPayload};
 pub use error::{HeaderSyntaxError, ProtocolError};

@@ -77,7 +77,8 @@ pub fn unmasked(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     frame(fin, opcode, payload, None)
 }
 
-fn frame(fin: bool, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+/// A frame with the given masking key.
+pub fn frame(fin: bool, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let mut header = [0; MAX_HEADER_LEN];
     let len = encode_header(&mut header, fin, false, opcode, payload.len() as u64, mask);
     let mut bytes = header[..len].to_vec();

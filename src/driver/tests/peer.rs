@@ -9,10 +9,9 @@ use socket2::SockRef;
 
 use super::host::{ACCEPT, PATIENCE, request};
 use crate::proto::Role;
-use crate::proto::frame::{
-    HeaderParse, HeaderRules, MAX_HEADER_LEN, Opcode, encode_header, parse_header,
-};
+use crate::proto::frame::{HeaderParse, HeaderRules, Opcode, parse_header};
 use crate::proto::mask::apply_mask;
+use crate::proto::testing;
 
 pub struct Peer<S = TcpStream> {
     pub stream: S,
@@ -105,14 +104,7 @@ impl<S: Read + Write> Peer<S> {
 
     pub fn frame(&self, fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
         let mask = (self.role == Role::Client).then_some([0x37, 0xfa, 0x21, 0x3d]);
-        let mut header = [0; MAX_HEADER_LEN];
-        let len = encode_header(&mut header, fin, false, opcode, payload.len() as u64, mask);
-        let mut bytes = header[..len].to_vec();
-        bytes.extend_from_slice(payload);
-        if let Some(key) = mask {
-            apply_mask(&mut bytes[len..], key, 0);
-        }
-        bytes
+        testing::frame(fin, opcode, payload, mask)
     }
 
     pub fn send(&mut self, opcode: Opcode, payload: &[u8]) {
