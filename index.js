@@ -3,17 +3,21 @@
 const WebSocket = require('./lib/websocket');
 const WebSocketServer = require('./lib/websocket-server');
 const { configureRuntime } = require('./lib/native');
+const { extension, subprotocol } = require('./lib/header-lists');
+const createWebSocketStream = require('./lib/stream');
+const Receiver = require('./lib/receiver');
+const Sender = require('./lib/sender');
 const unsupported = require('./lib/unsupported');
 
 WebSocket.WebSocket = WebSocket;
 WebSocket.WebSocketServer = WebSocketServer;
 WebSocket.Server = WebSocketServer;
 WebSocket.configureRuntime = configureRuntime;
-WebSocket.createWebSocketStream = unsupported.createWebSocketStream;
-WebSocket.Receiver = unsupported.Receiver;
-WebSocket.Sender = unsupported.Sender;
+WebSocket.createWebSocketStream = createWebSocketStream;
+WebSocket.Receiver = Receiver;
+WebSocket.Sender = Sender;
 WebSocket.PerMessageDeflate = unsupported.PerMessageDeflate;
-WebSocket.extension = unsupported.extension;
-WebSocket.subprotocol = unsupported.subprotocol;
+WebSocket.extension = extension;
+WebSocket.subprotocol = subprotocol;
 
 module.exports = WebSocket;

@@ -4,11 +4,11 @@ const native = require('./native');
 
 /** As in src/driver/counters.rs: connections per block, and numbers per connection. */
 const SEGMENT = 1024;
-const NUMBERS = 2;
+const NUMBERS = 4;
 
 const segments = [];
 
-/** Gives `ws` the memory in which the native side counts what is unsent. */
+/** Gives `ws` the memory in which the native side counts its bytes. */
 function attach(ws, conn) {
   const index = conn & 0xffffff;
   const segment = Math.floor(index / SEGMENT);

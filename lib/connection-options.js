@@ -7,7 +7,7 @@ function connectionOptions(options) {
     maxFrameSize: Number(options.maxFrameSize ?? 0) || 0,
     maxFragments: options.maxFragments | 0,
     skipUtf8Validation: Boolean(options.skipUTF8Validation),
-    autoPong: options.autoPong ? (options.allowSynchronousEvents ? 1 : 2) : 0,
+    autoPong: options.autoPong ? (options.allowSynchronousEvents !== false ? 1 : 2) : 0,
     maxPendingAutoPongs: options.maxPendingAutoPongs | 0,
     closeTimeout: Number(options.closeTimeout) || 0
   };

@@ -9,6 +9,10 @@ module.exports = {
   EMPTY_BUFFER: Buffer.alloc(0),
   /** The class that `Buffer.from` and friends make: the cheapest way to a view on known memory. */
   FastBuffer: Buffer[Symbol.species],
+  /** On a Receiver's error: the status code of the close frame that answers it. */
+  kStatusCode: Symbol('status-code'),
+  /** On a socket that a WebSocket has: the WebSocket. */
+  kWebSocket: Symbol('websocket'),
   /** Bits of a send, as in src/driver/command.rs. */
   SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16, AUTO: 32 },
   /** What a listener asks JavaScript about, as in src/driver/listener.rs. */
@@ -27,6 +31,10 @@ module.exports = {
     CLOSED: 9,
     NOTICE: 10,
     RELEASED: 11,
-    END: 12
+    END: 12,
+    OUTPUT: 13,
+    OUTPUT_END: 14,
+    CONSUMED: 15,
+    FRAGMENTS: 16
   }
 };

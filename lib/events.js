@@ -31,6 +31,9 @@ const LARGE_SHARE = 1 / 4;
 /** What each connection's events go to, by the index in its id. */
 const targets = [];
 
+/** Those of them that do not keep the process alive. */
+const unrefed = new Set();
+
 /** Servers, by listener id. */
 const listeners = new Map();
 
@@ -115,6 +118,11 @@ function deliverRecords() {
       position++;
       continue;
     }
+    if (kind >= EVENT.OUTPUT) {
+      position++;
+      relay(target, kind, records[at + 2], records[at + 3]);
+      continue;
+    }
     // What came in one read is one turn, and promises settle in between: who awaits 'open', or one
     // message after the other, gets to listen again in time, as with a socket of Node's.
     const read = word & READ_MASK;
@@ -126,43 +134,66 @@ function deliverRecords() {
     target._lastTurn = turn;
     target._lastRead = read;
     position++;
-    const a = records[at + 2];
-    const b = records[at + 3];
-
-    switch (kind) {
-      case EVENT.TEXT:
-        target._message(view(a, b), false);
-        break;
-      case EVENT.BINARY:
-        target._message(view(a, b), true);
-        break;
-      case EVENT.LARGE_TEXT:
-        target._message(large(a), false);
-        break;
-      case EVENT.LARGE_BINARY:
-        target._message(large(a), true);
-        break;
-      case EVENT.PING:
-        target._ping(view(a, b), word >>> 16 !== 0);
-        break;
-      case EVENT.PONG:
-        target._pong(view(a, b));
-        break;
-      case EVENT.CLOSE:
-        target._closeFrame(word >>> 16, view(a, b));
-        break;
-      case EVENT.WRITTEN:
-        target._written(a);
-        break;
-      case EVENT.CLOSED:
-        closed(records[at + 1], target, a);
-        break;
-      case EVENT.END:
-        target._ended();
-        break;
-    }
+    if (target._context === null) dispatch(target, word, at);
+    else target._context.runInAsyncScope(dispatch, undefined, target, word, at);
   }
   return true;
+}
+
+/** What a peer has sent, and what follows from it: the record at `at`. */
+function dispatch(target, word, at) {
+  const a = records[at + 2];
+  const b = records[at + 3];
+  switch (word & 0xff) {
+    case EVENT.TEXT:
+      target._message(view(a, b), false);
+      break;
+    case EVENT.BINARY:
+      target._message(view(a, b), true);
+      break;
+    case EVENT.LARGE_TEXT:
+      target._message(large(a), false);
+      break;
+    case EVENT.LARGE_BINARY:
+      target._message(large(a), true);
+      break;
+    case EVENT.PING:
+      target._ping(view(a, b), word >>> 16 !== 0);
+      break;
+    case EVENT.PONG:
+      target._pong(view(a, b));
+      break;
+    case EVENT.CLOSE:
+      target._closeFrame(word >>> 16, view(a, b));
+      break;
+    case EVENT.WRITTEN:
+      target._written(a);
+      break;
+    case EVENT.CLOSED:
+      closed(records[at + 1], target, a);
+      break;
+    case EVENT.END:
+      target._ended();
+      break;
+  }
+}
+
+/** The bytes of a stream that JavaScript moves, and what belongs to the next message. */
+function relay(target, kind, a, b) {
+  switch (kind) {
+    case EVENT.OUTPUT:
+      target._output(view(a, b));
+      break;
+    case EVENT.OUTPUT_END:
+      target._outputEnd();
+      break;
+    case EVENT.CONSUMED:
+      target._consumed(a);
+      break;
+    case EVENT.FRAGMENTS:
+      target._fragments(view(a, b));
+      break;
+  }
 }
 
 /** A payload in the current piece. */
@@ -199,6 +230,13 @@ function closed(conn, target, errno) {
 }
 
 function notice(conn, event) {
+  const target = noticeTarget(conn, event);
+  if (target === undefined) return;
+  if (target._context === null) target._notice(event, conn);
+  else target._context.runInAsyncScope(target._notice, target, event, conn);
+}
+
+function noticeTarget(conn, event) {
   switch (event.kind) {
     case 'connection':
       opened = true;
@@ -208,13 +246,12 @@ function notice(conn, event) {
     case 'request':
     case 'listenerClosed':
     case 'listenerFailed':
-      listeners.get(event.listener)?._notice(conn, event);
-      break;
+      return listeners.get(event.listener);
     case 'response':
       opened = true;
     // falls through
     default:
-      targets[conn & INDEX_MASK]?._notice(event);
+      return targets[conn & INDEX_MASK];
   }
 }
 
@@ -227,9 +264,22 @@ function add(conn, target) {
 
 /** `conn` has had its last event. */
 function remove(conn) {
-  targets[conn & INDEX_MASK] = undefined;
+  const index = conn & INDEX_MASK;
+  if (!unrefed.delete(targets[index])) native.unhold();
+  targets[index] = undefined;
   native.release(conn);
+}
+
+/** `target` keeps the process alive again. */
+function ref(target) {
+  if (unrefed.delete(target)) native.hold();
+}
+
+/** `target` no longer keeps the process alive. */
+function unref(target) {
+  if (unrefed.has(target) || !targets.includes(target)) return;
+  unrefed.add(target);
   native.unhold();
 }
 
-module.exports = { add, listeners };
+module.exports = { add, listeners, ref, unref };

@@ -55,7 +55,7 @@ class NativeListener {
     if (this.#listening) {
       native.closeListener(this.#id);
     } else {
-      process.nextTick(() => this.#server._notice(0, { kind: 'listenerClosed' }));
+      process.nextTick(() => this.#server._notice({ kind: 'listenerClosed' }));
     }
   }
 

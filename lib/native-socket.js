@@ -6,8 +6,10 @@ const { isIPv6 } = require('net');
 const { SEND } = require('./constants');
 const { destroyedError } = require('./errors');
 const { toBuffer } = require('./validation');
+const ActivityTimer = require('./activity-timer');
 const events = require('./events');
 const native = require('./native');
+const outgoing = require('./outgoing');
 
 /**
  * What of a `net.Socket` can be had of a connection that lives on an I/O thread.
@@ -22,9 +24,13 @@ class NativeSocket extends Duplex {
   #ws;
   #raw = false;
   #callbacks = [];
-  #timeout = null;
-  #timeoutMs = 0;
   #endReceived = false;
+  /** Bytes in each direction without a WebSocket, or before it. */
+  #received = 0;
+  #sent = 0;
+  /** Both, as they stood when the connection ended. */
+  #final = null;
+  #timer = new ActivityTimer(this, () => this.bytesRead + this.bytesWritten);
 
   /**
    * @param {number} conn
@@ -36,7 +42,8 @@ class NativeSocket extends Duplex {
     this.#conn = conn;
     this.#peer = peer;
     this.#ws = ws;
-    /** For lib/events.js: the turn and the read of the last event. */
+    /** For lib/events.js: where its events are emitted, the turn and the read of the last one. */
+    this._context = null;
     this._lastTurn = 0;
     this._lastRead = 0;
     // as ws does: a connection that breaks must not take the process with it
@@ -88,7 +95,22 @@ class NativeSocket extends Duplex {
   }
 
   get timeout() {
-    return this.#timeoutMs;
+    return this.#timer.timeout;
+  }
+
+  get bytesRead() {
+    if (this.#final !== null) return this.#final.received;
+    return this.#ws === null ? this.#received : this.#ws._transferred(2);
+  }
+
+  get bytesWritten() {
+    if (this.#final !== null) return this.#final.sent;
+    return this.#ws === null ? this.#sent : this.#ws._transferred(3) + this.#ws._unsent();
+  }
+
+  /** For lib/websocket.js, which has carriers of other kinds too. */
+  get socket() {
+    return this;
   }
 
   address() {
@@ -106,25 +128,31 @@ class NativeSocket extends Duplex {
     return this;
   }
 
-  /** Emits 'timeout' once nothing has been written, nor raw bytes read, for `ms` milliseconds. */
-  setTimeout(ms, callback) {
-    clearTimeout(this.#timeout);
-    this.#timeout = null;
-    this.#timeoutMs = ms;
-    if (callback) {
-      if (ms === 0) this.removeListener('timeout', callback);
-      else this.once('timeout', callback);
-    }
-    this.#active();
+  /** Emits 'timeout' once nothing has been read or written for `timeout` milliseconds. */
+  setTimeout(timeout, callback) {
+    this.#timer.set(timeout, callback);
     return this;
   }
 
   ref() {
+    events.ref(this.#ws ?? this);
     return this;
   }
 
   unref() {
+    events.unref(this.#ws ?? this);
     return this;
+  }
+
+  /** Stops the reading of a WebSocket too. */
+  pause() {
+    this.#stopReading(true);
+    return super.pause();
+  }
+
+  resume() {
+    this.#stopReading(false);
+    return super.resume();
   }
 
   destroySoon() {
@@ -144,14 +172,13 @@ class NativeSocket extends Duplex {
       callback(destroyedError());
       return;
     }
-    this.#active();
     const bytes = toBuffer(chunk);
-    if (this.#ws === null) {
-      this.#callbacks.push(callback);
-    } else {
-      (this.#ws._callbacks ??= []).push(callback);
-      this.#ws._queuedBytes += bytes.length;
+    if (this.#ws !== null) {
+      outgoing.sendRaw(this.#ws, [bytes], callback);
+      return;
     }
+    this.#sent += bytes.length;
+    this.#callbacks.push(callback);
     native.raw(this.#conn, SEND.ACK, bytes);
   }
 
@@ -161,7 +188,7 @@ class NativeSocket extends Duplex {
   }
 
   _destroy(err, callback) {
-    clearTimeout(this.#timeout);
+    this.#timer.stop();
     if (this.#conn === -1) {
       callback(err);
       return;
@@ -178,8 +205,8 @@ class NativeSocket extends Duplex {
   // ---- the native side's calls; see lib/events.js ----
 
   _notice(event) {
-    this.#active();
     if (event.kind === 'rawData') {
+      this.#received += event.data.length;
       if (!this.push(event.data)) native.pause(this.#conn, true);
     } else if (event.kind === 'rawEnd') {
       this.#endReceived = true;
@@ -197,6 +224,25 @@ class NativeSocket extends Duplex {
     this._connectionClosed();
   }
 
+  _beforeClosed() {
+    this.#final = { received: this.bytesRead, sent: this.bytesWritten };
+  }
+
+  /** `ws.pause()` shows in the socket. */
+  setPaused(paused) {
+    if (paused) super.pause();
+    else super.resume();
+  }
+
+  /** Nothing is written that the I/O thread does not know. */
+  unreported() {
+    return 0;
+  }
+
+  terminate() {
+    this.destroy();
+  }
+
   /** The connection is gone. */
   _connectionClosed() {
     this.#conn = -1;
@@ -207,13 +253,9 @@ class NativeSocket extends Duplex {
     process.nextTick(emitClose, this, hadError);
   }
 
-  #active() {
-    if (this.#timeoutMs === 0) return;
-    if (this.#timeout === null) {
-      this.#timeout = setTimeout(() => this.emit('timeout'), this.#timeoutMs);
-      this.#timeout.unref();
-    } else {
-      this.#timeout.refresh();
+  #stopReading(stop) {
+    if (this.#ws !== null && this.#conn !== -1 && this.#ws._held === null) {
+      native.pause(this.#conn, stop);
     }
   }
 }

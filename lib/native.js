@@ -144,6 +144,7 @@ function configureRuntime(options) {
 }
 
 module.exports = {
+  NativeReceiver: binding.NativeReceiver,
   configureRuntime,
   flush,
   hold,
@@ -156,8 +157,16 @@ module.exports = {
   setDraining,
   setOnBell: (callback) => (onBell = callback),
   unhold,
+  parseExtensions: binding.parseExtensions,
+  parseSubprotocols: binding.parseSubprotocols,
   counters: (segment) => environment.counters(segment),
   drain: functions.drain,
+  adopt: command('adopt'),
+  confirm: command('confirm'),
+  ended: command('ended'),
+  feed: command('feed'),
+  feedEnd: command('feedEnd'),
+  relay: command('relay'),
   fill: functions.fill,
   takeLarge: functions.takeLarge,
   takeNotice: (index) => environment.takeNotice(index),
@@ -174,6 +183,7 @@ module.exports = {
   release: command('release'),
   respond: command('respond'),
   setKeepAlive: command('setKeepAlive'),
+  setLimits: command('setLimits'),
   setNoDelay: command('setNoDelay'),
   terminate: command('terminate')
 };

@@ -6,7 +6,7 @@ const { Buffer } = require('buffer');
 
 const { EMPTY_BUFFER, FastBuffer, SEND } = require('./constants');
 const { destroyedError } = require('./errors');
-const { isBlob, isValidStatusCode, toBuffer } = require('./validation');
+const { isBlob, toBuffer } = require('./validation');
 const native = require('./native');
 
 const readyStates = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
@@ -34,9 +34,28 @@ function sendNow(ws, data, flags, cb) {
   ws._queuedBytes += frameLength(length, flags);
 }
 
+/** Bytes outside of any frame of ours, in order with these. */
+function sendRaw(ws, list, cb) {
+  if (ws._conn === -1) {
+    if (cb) process.nextTick(cb, destroyedError());
+    return;
+  }
+  for (let i = 0; i < list.length; i++) {
+    const bytes = toBuffer(list[i]);
+    const isLast = i === list.length - 1;
+    native.raw(ws._conn, isLast && cb ? expectWritten(ws, 0, cb) : 0, bytes);
+    ws._queuedBytes += bytes.length;
+  }
+}
+
 /** The flags of a frame, with the bit that says that the application generates its masking key. */
 function withKey(ws, flags) {
   return ws._generateMask !== null && (flags & SEND.MASK) !== 0 ? flags | SEND.KEY : flags;
+}
+
+/** Has the application generate the masking keys: `generateMask(bytes)`. */
+function setGenerateMask(ws, generateMask) {
+  ws._generateMask = { make: generateMask, bytes: Buffer.alloc(4) };
 }
 
 /** The masking key that the application generates, as a number; 0 without the bit. */
@@ -177,21 +196,6 @@ function sendAfterClose(ws, data, cb) {
   }
 }
 
-/** The arguments of close(), checked. */
-function closeBody(code, reason) {
-  if (code === undefined) return { code: 0, reason: EMPTY_BUFFER };
-  if (typeof code !== 'number' || !isValidStatusCode(code)) {
-    throw new TypeError('First argument must be a valid error code number');
-  }
-  if (reason === undefined || !reason.length) return { code, reason: EMPTY_BUFFER };
-  if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
-    throw new TypeError('Second argument must be a string or a Uint8Array');
-  }
-  const bytes = typeof reason === 'string' ? Buffer.from(reason) : toBuffer(reason);
-  if (bytes.length > 123) throw new RangeError('The message must not be greater than 123 bytes');
-  return { code, reason: bytes };
-}
-
 function closeNow(ws, { code, reason }) {
   ws._closeFrameSent = true;
   if (ws._conn === -1) return;
@@ -204,12 +208,13 @@ function closeNow(ws, { code, reason }) {
 
 module.exports = {
   callBack,
-  closeBody,
   closeNow,
   control,
   defer,
   readyStates,
   sendAfterClose,
   sendControl,
-  sendNow
+  sendNow,
+  sendRaw,
+  setGenerateMask
 };

@@ -1,8 +1,11 @@
 'use strict';
 
 const http = require('http');
+const { createHash } = require('crypto');
 
 const { incomingRequest } = require('./request');
+const { subprotocol } = require('./header-lists');
+const { kWebSocket } = require('./constants');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
 const native = require('./native');
@@ -10,24 +13,90 @@ const Target = require('./target');
 
 const RUNNING = 0;
 
-/** Answers a good upgrade request that the application has a say in. */
+/** RFC 6455 section 1.3. */
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/** RFC 6455 section 4.2.1: base64 of 16 bytes. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+const ORIGINS = { 8: 'sec-websocket-origin', 13: 'origin' };
+
+/** Answers a good upgrade request of a native connection that the application has a say in. */
 function respond(server, conn, event) {
-  const pending = new PendingUpgrade(server, conn, event);
-  const { req } = pending;
-  if (!server.shouldHandle(req)) {
-    pending.refuse(400);
+  const pending = new NativeUpgrade(server, conn, event);
+  if (server.shouldHandle(pending.req)) verify(server, pending, event.version);
+  else pending.refuse(400);
+}
+
+/**
+ * Judges an upgrade request that Node has read, and answers it: `callback(ws, req)` is for a good
+ * one. The checks and their order are those of the native side, see src/proto/handshake/server.rs.
+ */
+function upgrade(server, req, socket, head, callback) {
+  const onError = () => socket.destroy();
+  socket.on('error', onError);
+  const bad = (status, message, headers) =>
+    clientError(server, req, socket, { status, message, headers });
+
+  if (req.method !== 'GET') {
+    bad(405, 'Invalid HTTP method');
     return;
   }
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
+    bad(400, 'Invalid Upgrade header');
+    return;
+  }
+  const key = req.headers['sec-websocket-key'];
+  if (key === undefined || !KEY.test(key)) {
+    bad(400, 'Missing or invalid Sec-WebSocket-Key header');
+    return;
+  }
+  const version = Number(req.headers['sec-websocket-version']);
+  if (ORIGINS[version] === undefined) {
+    bad(400, 'Missing or invalid Sec-WebSocket-Version header', {
+      'Sec-WebSocket-Version': '13, 8'
+    });
+    return;
+  }
+  if (!server.shouldHandle(req)) {
+    refuse(socket, 400);
+    return;
+  }
+  let protocols = new Set();
+  const offered = req.headers['sec-websocket-protocol'];
+  if (offered !== undefined) {
+    try {
+      protocols = subprotocol.parse(offered);
+    } catch {
+      bad(400, 'Invalid Sec-WebSocket-Protocol header');
+      return;
+    }
+  }
+  const accept = createHash('sha1')
+    .update(key + GUID)
+    .digest('base64');
+  const pending = new SocketUpgrade({
+    server,
+    req,
+    socket,
+    head,
+    callback,
+    onError,
+    accept,
+    protocols
+  });
+  verify(server, pending, version);
+}
+
+/** Lets `verifyClient` decide, if there is one. */
+function verify(server, pending, version) {
   const { verifyClient } = server.options;
   if (!verifyClient) {
     pending.accept();
     return;
   }
-  const info = {
-    origin: req.headers[event.version === 8 ? 'sec-websocket-origin' : 'origin'],
-    secure: false,
-    req
-  };
+  const { req } = pending;
+  const info = { origin: req.headers[ORIGINS[version]], secure: pending.isSecure, req };
   if (verifyClient.length === 2) {
     verifyClient(info, (verified, code, message, headers) => {
       if (verified) pending.accept();
@@ -40,8 +109,8 @@ function respond(server, conn, event) {
   }
 }
 
-/** An upgrade request that waits for an answer; the first one counts. */
-class PendingUpgrade extends Target {
+/** The upgrade request of a native connection, until it is answered; the first answer counts. */
+class NativeUpgrade extends Target {
   #server;
   #conn;
   #event;
@@ -53,6 +122,8 @@ class PendingUpgrade extends Target {
     this.#server = server;
     this.#conn = conn;
     this.#event = event;
+    this._context = server._context;
+    this.isSecure = false;
     this.req = incomingRequest(event.request, () => {
       this.#socket = new NativeSocket(conn, event.peer, null);
       return this.#socket;
@@ -68,16 +139,8 @@ class PendingUpgrade extends Target {
     }
     this.#answered = true;
     const event = this.#event;
-    const headers = [
-      'HTTP/1.1 101 Switching Protocols',
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      `Sec-WebSocket-Accept: ${event.accept}`
-    ];
-    const protocol = this.#chooseProtocol();
-    if (protocol) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
-    this.#server.emit('headers', headers, this.req);
-    const head = Buffer.from(`${headers.concat('\r\n').join('\r\n')}`, 'latin1');
+    const protocol = chooseProtocol(this.#server, new Set(event.protocols), this.req);
+    const head = responseHead(this.#server, this.req, event.accept, protocol);
     native.respond(this.#conn, head, true);
     this.#server._opened(this.#conn, { peer: event.peer, protocol }, this.req, this.#socket);
   }
@@ -101,13 +164,80 @@ class PendingUpgrade extends Target {
     this.#answered = true;
     if (this.#socket !== null) this.#socket._connectionClosed();
   }
+}
 
-  #chooseProtocol() {
-    const { protocols } = this.#event;
-    if (protocols.length === 0) return undefined;
-    const { handleProtocols } = this.#server.options;
-    return handleProtocols ? handleProtocols(new Set(protocols), this.req) : protocols[0];
+/** An upgrade request that Node has read. */
+class SocketUpgrade {
+  #parts;
+
+  constructor(parts) {
+    this.#parts = parts;
+    this.req = parts.req;
+    this.isSecure = Boolean(this.req.socket.authorized || this.req.socket.encrypted);
   }
+
+  accept() {
+    const { server, req, socket, head, callback, onError, accept, protocols } = this.#parts;
+    // the peer may have left while the application decided
+    if (!socket.readable || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    if (socket[kWebSocket]) {
+      throw new Error(
+        'server.handleUpgrade() was called more than once with the same ' +
+          'socket, possibly due to a misconfiguration'
+      );
+    }
+    if (server._state > RUNNING) {
+      refuse(socket, 503);
+      return;
+    }
+    const { options } = server;
+    const ws = new options.WebSocket(null, undefined, options);
+    const protocol = chooseProtocol(server, protocols, req);
+    if (protocol) ws._protocol = protocol;
+    ws._response = responseHead(server, req, accept, protocol);
+    socket.removeListener('error', onError);
+    ws._server = server;
+    ws.setSocket(socket, head, options);
+    if (server.clients) server.clients.add(ws);
+    callback(ws, req);
+  }
+
+  refuse(code, message, headers) {
+    refuse(this.#parts.socket, code, message, headers);
+  }
+}
+
+function chooseProtocol(server, protocols, req) {
+  if (protocols.size === 0) return undefined;
+  const { handleProtocols } = server.options;
+  return handleProtocols ? handleProtocols(protocols, req) : protocols.values().next().value;
+}
+
+/** The response that opens the connection; listeners of 'headers' may change it. */
+function responseHead(server, req, accept, protocol) {
+  const headers = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${accept}`
+  ];
+  if (protocol) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+  server.emit('headers', headers, req);
+  return Buffer.from(headers.concat('\r\n').join('\r\n'));
+}
+
+/** The client's own fault: 'wsClientError' may answer it. */
+function clientError(server, req, socket, { status, message, headers }) {
+  if (server.listenerCount('wsClientError') === 0) {
+    refuse(socket, status, message, headers);
+    return;
+  }
+  const error = new Error(message);
+  Error.captureStackTrace(error, clientError);
+  server.emit('wsClientError', error, socket, req);
 }
 
 /** A complete response that refuses, in ws's words. */
@@ -124,11 +254,9 @@ function refusal(code, message, headers) {
 }
 
 /** Refuses on a socket, and closes it. */
-function refuse(socket, code, message, flatHeaders) {
-  const headers = {};
-  for (let i = 0; i + 1 < flatHeaders.length; i += 2) headers[flatHeaders[i]] = flatHeaders[i + 1];
+function refuse(socket, code, message, headers) {
   socket.once('finish', socket.destroy);
   socket.end(refusal(code, message, headers));
 }
 
-module.exports = { refuse, respond };
+module.exports = { clientError, respond, upgrade };

@@ -6,6 +6,7 @@
  */
 class Target {
   constructor() {
+    this._context = null;
     /** The turn and the read of the last event. */
     this._lastTurn = 0;
     this._lastRead = 0;
@@ -19,6 +20,10 @@ class Target {
   _written() {}
   _notice() {}
   _closed() {}
+  _output() {}
+  _outputEnd() {}
+  _consumed() {}
+  _fragments() {}
 }
 
 module.exports = Target;

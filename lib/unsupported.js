@@ -15,10 +15,5 @@ function thrower(what) {
 
 module.exports = {
   notSupported,
-  createWebSocketStream: thrower('createWebSocketStream()'),
-  Receiver: thrower('Receiver'),
-  Sender: thrower('Sender'),
-  PerMessageDeflate: thrower('PerMessageDeflate'),
-  extension: { parse: thrower('extension.parse()'), format: thrower('extension.format()') },
-  subprotocol: { parse: thrower('subprotocol.parse()') }
+  PerMessageDeflate: thrower('PerMessageDeflate')
 };

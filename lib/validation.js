@@ -2,7 +2,7 @@
 
 const { Buffer } = require('buffer');
 
-const { FastBuffer } = require('./constants');
+const { EMPTY_BUFFER, FastBuffer } = require('./constants');
 
 /** RFC 6455 section 7.4, as far as an endpoint may send them. */
 function isValidStatusCode(code) {
@@ -37,6 +37,25 @@ function toBuffer(data) {
   return Buffer.from(data);
 }
 
+/**
+ * The arguments of close(), checked: a code, 0 for none, and the bytes of a reason.
+ *
+ * @throws {TypeError|RangeError}
+ */
+function closePayload(code, reason) {
+  if (code === undefined) return { code: 0, reason: EMPTY_BUFFER };
+  if (typeof code !== 'number' || !isValidStatusCode(code)) {
+    throw new TypeError('First argument must be a valid error code number');
+  }
+  if (reason === undefined || !reason.length) return { code, reason: EMPTY_BUFFER };
+  if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
+    throw new TypeError('Second argument must be a string or a Uint8Array');
+  }
+  const bytes = typeof reason === 'string' ? Buffer.from(reason) : toBuffer(reason);
+  if (bytes.length > 123) throw new RangeError('The message must not be greater than 123 bytes');
+  return { code, reason: bytes };
+}
+
 /** The characters of an RFC 9110 token, by char code. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -44,4 +63,4 @@ function isToken(text) {
   return TOKEN.test(text);
 }
 
-module.exports = { isBlob, isToken, isValidStatusCode, toBuffer };
+module.exports = { closePayload, isBlob, isToken, isValidStatusCode, toBuffer };

@@ -6,7 +6,8 @@ const http = require('http');
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD, HOOKS } = require('./constants');
 const { notSupported } = require('./unsupported');
 const { incomingRequest } = require('./request');
-const { refuse, respond } = require('./server-handshake');
+const { clientError, respond, upgrade } = require('./server-handshake');
+const asyncContext = require('./async-context');
 const NativeListener = require('./listener');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
@@ -26,8 +27,14 @@ const HOOK_OPTIONS = ['verifyClient', 'handleProtocols', 'path'];
 
 /** A WebSocket server with the API of ws; see index.d.ts. */
 class WebSocketServer extends EventEmitter {
+  /** Answers plain requests of native connections, once there has been one. */
   #http = null;
+  /** Our own listening socket, with `port`. */
   #listener;
+  /** The application's server, with `server`. */
+  #external = null;
+  #externalListeners = null;
+  #emitsClose = false;
 
   /**
    * @param {object} options
@@ -67,15 +74,16 @@ class WebSocketServer extends EventEmitter {
         'One and only one of the "port", "server", or "noServer" options must be specified'
       );
     }
-    if (options.server) throw notSupported('The option "server"');
-    if (options.noServer) throw notSupported('The option "noServer"');
     if (options.perMessageDeflate) throw notSupported('The option "perMessageDeflate"');
 
     this.options = options;
     this._state = RUNNING;
     if (options.clientTracking) this.clients = new Set();
+    this._context = asyncContext.capture();
     for (const name of HOOK_OPTIONS) this.#watch(name);
-    this.#listener = new NativeListener(this, callback);
+    this.#listener = null;
+    if (hasPort) this.#listener = new NativeListener(this, callback);
+    else if (options.server) this.#listenTo(options.server);
   }
 
   /** Whether a request is for this server; may be overridden. */
@@ -99,7 +107,9 @@ class WebSocketServer extends EventEmitter {
 
   /** The address that the server listens on, as `net.Server.address()` has it. */
   address() {
-    return this.#listener.address();
+    if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
+    if (this.#listener !== null) return this.#listener.address();
+    return this.#external === null ? null : this.#external.address();
   }
 
   /**
@@ -116,11 +126,41 @@ class WebSocketServer extends EventEmitter {
     if (cb) this.once('close', cb);
     if (this._state === CLOSING) return;
     this._state = CLOSING;
-    this.#listener.close();
+    if (this.#listener !== null) {
+      this.#listener.close();
+      return;
+    }
+    if (this.#external !== null) {
+      for (const [name, listener] of this.#externalListeners) {
+        this.#external.removeListener(name, listener);
+      }
+      this.#external = null;
+    }
+    if (this.clients && this.clients.size > 0) this.#emitsClose = true;
+    else process.nextTick(emitClose, this);
   }
 
-  handleUpgrade() {
-    throw notSupported('handleUpgrade()');
+  /**
+   * Answers an upgrade request that somebody else has read.
+   *
+   * @param {import('http').IncomingMessage} req
+   * @param {import('stream').Duplex} socket the connection that it came on
+   * @param {Buffer} head what came behind it
+   * @param {(ws: WebSocket, req: import('http').IncomingMessage) => void} callback
+   */
+  handleUpgrade(req, socket, head, callback) {
+    upgrade(this, req, socket, head, callback);
+  }
+
+  #listenTo(server) {
+    const onConnection = (ws, req) => this.emit('connection', ws, req);
+    this.#external = server;
+    this.#externalListeners = [
+      ['listening', (...args) => this.emit('listening', ...args)],
+      ['error', (...args) => this.emit('error', ...args)],
+      ['upgrade', (req, socket, head) => this.handleUpgrade(req, socket, head, onConnection)]
+    ];
+    for (const [name, listener] of this.#externalListeners) server.on(name, listener);
   }
 
   on(name, listener) {
@@ -195,7 +235,7 @@ class WebSocketServer extends EventEmitter {
 
   // ---- the native side's calls; see lib/events.js ----
 
-  _notice(conn, event) {
+  _notice(event, conn) {
     switch (event.kind) {
       case 'connection':
         if (this._state === RUNNING) this._opened(conn, event);
@@ -232,7 +272,7 @@ class WebSocketServer extends EventEmitter {
     }
     if (socket) {
       socket._attach(ws);
-      ws._nativeSocket = socket;
+      ws._carrier = socket;
     }
     ws._open(conn, event.peer, event.protocol, this.options);
     ws._server = this;
@@ -244,7 +284,9 @@ class WebSocketServer extends EventEmitter {
 
   /** `ws` is gone. */
   _forget(ws) {
-    if (this.clients) this.clients.delete(ws);
+    if (!this.clients) return;
+    this.clients.delete(ws);
+    if (this.#emitsClose && this.clients.size === 0) process.nextTick(emitClose, this);
   }
 
   #clientError(conn, event) {
@@ -252,11 +294,10 @@ class WebSocketServer extends EventEmitter {
     // nobody may answer it: when the peer goes, that is the end
     socket.allowHalfOpen = false;
     const req = incomingRequest(event.request, () => socket);
-    const error = new Error(event.error.message);
-    Error.captureStackTrace(error, WebSocketServer);
-    if (!this.emit('wsClientError', error, socket, req)) {
-      refuse(socket, event.status, event.error.message, event.headers);
-    }
+    const headers = {};
+    for (let i = 0; i < event.headers.length; i += 2) headers[event.headers[i]] = event.headers[i + 1];
+    const { status, error } = event;
+    clientError(this, req, socket, { status, message: error.message, headers });
   }
 
   /** A plain HTTP request: Node's own HTTP server reads it and writes the answer. */

@@ -2,17 +2,22 @@
 
 const EventEmitter = require('events');
 
-const { BINARY_TYPES, EMPTY_BUFFER, SEND } = require('./constants');
+const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, SEND, kWebSocket } = require('./constants');
 const { destroyedError, protocolError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
-const { isBlob } = require('./validation');
+const { convert } = require('./binary-type');
+const { closePayload, isBlob } = require('./validation');
+const asyncContext = require('./async-context');
+const AdoptedCarrier = require('./adopted-socket');
 const bufferedCounter = require('./buffered-counter');
 const client = require('./client');
+const { ConnectionReceiver, ConnectionSender } = require('./connection-views');
 const HeldEvents = require('./held-events');
 const events = require('./events');
 const native = require('./native');
 const NativeSocket = require('./native-socket');
 const outgoing = require('./outgoing');
+const StreamCarrier = require('./stream-carrier');
 
 const { readyStates } = outgoing;
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
@@ -55,8 +60,17 @@ class WebSocket extends EventEmitter {
     /** Sends that wait for a Blob to be read. */
     this._deferred = null;
     this._generateMask = null;
-    this._nativeSocket = null;
-    /** For lib/events.js: the turn and the read of the last event. */
+    /** What joins us to a socket: null on a native connection whose socket nobody has asked for. */
+    this._carrier = null;
+    /** What stands for ws's receiver and sender, once somebody has asked for it. */
+    this._receiverView = null;
+    this._senderView = null;
+    /** What goes out before anything else: the answer to an upgrade request. */
+    this._response = EMPTY_BUFFER;
+    /** Where the fragments of the next message end. */
+    this._fragmentEnds = null;
+    /** For lib/events.js: where events are emitted, the turn and the read of the last one. */
+    this._context = asyncContext.capture();
     this._lastTurn = 0;
     this._lastRead = 0;
     this._peer = null;
@@ -66,6 +80,9 @@ class WebSocket extends EventEmitter {
     if (address !== null) {
       client.connect(this, address, protocols, options);
     } else {
+      this._autoPong = options?.autoPong;
+      this._closeTimeout = options?.closeTimeout;
+      this._maxPendingAutoPongs = options?.maxPendingAutoPongs;
       this._isServer = true;
     }
   }
@@ -81,10 +98,7 @@ class WebSocket extends EventEmitter {
 
   /** Bytes queued and not yet handed to the operating system, framing included. */
   get bufferedAmount() {
-    if (this._counters === null) return this._lateBytes;
-    const at = this._counterIndex;
-    const unapplied = this._queuedBytes - this._counters[at];
-    return unapplied + this._counters[at + 1] + this._lateBytes;
+    return this._unsent() + this._lateBytes;
   }
 
   get extensions() {
@@ -107,12 +121,25 @@ class WebSocket extends EventEmitter {
     return this._url;
   }
 
-  /** The connection's socket, as far as it can be had: see lib/native-socket.js. */
+  /** The connection's socket; of a native connection what can be had: see lib/native-socket.js. */
   get _socket() {
-    if (this._nativeSocket === null && this._peer !== null) {
-      this._nativeSocket = new NativeSocket(this._conn, this._peer, this);
+    if (this._carrier === null) {
+      if (this._peer === null) return null;
+      this._carrier = new NativeSocket(this._conn, this._peer, this);
     }
-    return this._nativeSocket;
+    return this._carrier.socket;
+  }
+
+  get _receiver() {
+    if (this._options === undefined) return null;
+    this._receiverView ??= new ConnectionReceiver(this);
+    return this._receiverView;
+  }
+
+  get _sender() {
+    if (this._options === undefined) return null;
+    this._senderView ??= new ConnectionSender(this);
+    return this._senderView;
   }
 
   // ---- the application's calls ----
@@ -183,7 +210,7 @@ class WebSocket extends EventEmitter {
     }
     if (this._readyState === CLOSING) return;
 
-    const body = outgoing.closeBody(code, reason);
+    const body = closePayload(code, reason);
     this._readyState = CLOSING;
     if (this._deferred === null) outgoing.closeNow(this, body);
     else this._deferred.push(() => outgoing.closeNow(this, body));
@@ -197,7 +224,8 @@ class WebSocket extends EventEmitter {
       return;
     }
     this._readyState = CLOSING;
-    if (this._conn !== -1) native.terminate(this._conn);
+    if (this._carrier !== null) this._carrier.terminate();
+    else if (this._conn !== -1) native.terminate(this._conn);
   }
 
   /** Stops the delivery of events at once; the peer feels it when the credit is used up. */
@@ -205,6 +233,7 @@ class WebSocket extends EventEmitter {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (this._paused) return;
     this._paused = true;
+    this._carrier?.setPaused(true);
     this._held ??= new HeldEvents(this);
     this._held.throttle();
   }
@@ -213,21 +242,56 @@ class WebSocket extends EventEmitter {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (!this._paused) return;
     this._paused = false;
+    this._carrier?.setPaused(false);
     this._held.plan();
   }
 
-  _autoPong(data) {
+  /**
+   * Makes a WebSocket out of a Duplex whose opening handshake is over, and emits 'open'.
+   *
+   * @param {import('stream').Duplex} socket
+   * @param {Buffer} head what was received with the handshake
+   * @param {object} options limits and manners; those of the constructor hold too
+   */
+  setSocket(socket, head, options) {
+    const response = this._response;
+    this._response = EMPTY_BUFFER;
+    const limits = {
+      autoPong: this._autoPong,
+      closeTimeout: this._closeTimeout ?? CLOSE_TIMEOUT,
+      maxPendingAutoPongs: this._maxPendingAutoPongs ?? 0,
+      ...options
+    };
+    if (options.generateMask) outgoing.setGenerateMask(this, options.generateMask);
+    // streams of other kinds have neither
+    if (socket.setTimeout) socket.setTimeout(0);
+    if (socket.setNoDelay) socket.setNoDelay();
+    this._carrier =
+      AdoptedCarrier.adopt(this, socket, head, response, limits) ??
+      StreamCarrier.relay(this, socket, head, response, limits);
+    socket[kWebSocket] = this;
+    this._begin(this._carrier.conn, limits);
+    this._carrier.start();
+    this.emit('open');
+  }
+
+  _sendAutoPong(data) {
     const flags = this._isServer ? SEND.AUTO : SEND.AUTO | SEND.MASK;
     outgoing.sendControl(this, native.pong, flags, data);
   }
 
   // ---- the native side's calls; see lib/events.js ----
 
-  /** The connection is open: `conn` is its id. */
+  /** A native connection is open: `conn` is its id. */
   _open(conn, peer, protocol, options) {
-    this._conn = conn;
     this._peer = peer;
     this._protocol = protocol ?? '';
+    this._begin(conn, options);
+  }
+
+  _begin(conn, options) {
+    this._conn = conn;
+    this._options = options;
     this._allowSynchronousEvents = options.allowSynchronousEvents !== false;
     if (!this._allowSynchronousEvents) this._held = new HeldEvents(this);
     bufferedCounter.attach(this, conn);
@@ -235,7 +299,25 @@ class WebSocket extends EventEmitter {
     this._readyState = OPEN;
   }
 
+  /** Bytes read (2) or written (3); see src/driver/counters.rs. */
+  _transferred(word) {
+    return this._counters === null ? 0 : this._counters[this._counterIndex + word];
+  }
+
+  /** Bytes that are given to the native side and not written. */
+  _unsent() {
+    if (this._counters === null) return 0;
+    const at = this._counterIndex;
+    const unapplied = this._queuedBytes - this._counters[at];
+    const relayed = this._carrier === null ? 0 : this._carrier.unreported(this._counters[at + 3]);
+    return unapplied + this._counters[at + 1] - relayed;
+  }
+
   _message(data, isBinary) {
+    if (this._fragmentEnds !== null) {
+      data = new Fragmented(data, this._fragmentEnds);
+      this._fragmentEnds = null;
+    }
     if (this._held !== null) this._held.push(emitMessage, data, isBinary);
     else emitMessage(this, data, isBinary);
   }
@@ -248,7 +330,7 @@ class WebSocket extends EventEmitter {
 
   _pong(data) {
     if (this._held !== null) this._held.push(emitPong, data);
-    else this.emit('pong', data);
+    else emitPong(this, data);
   }
 
   _closeFrame(code, reason) {
@@ -267,8 +349,29 @@ class WebSocket extends EventEmitter {
     else peerEnded(this);
   }
 
+  // for a stream of somebody else's; see lib/stream-carrier.js
+
+  _output(bytes) {
+    this._carrier._output(bytes);
+  }
+
+  _outputEnd() {
+    this._carrier._outputEnd();
+  }
+
+  _consumed(count) {
+    this._carrier._consumed(count);
+  }
+
+  /** Where the fragments of the next message end, as u32 in memory. */
+  _fragments(bytes) {
+    const copy = new Uint8Array(bytes);
+    this._fragmentEnds = new Uint32Array(copy.buffer);
+  }
+
   /** The connection is gone; `errno` says why, 0 = nothing went wrong. */
   _closed(errno) {
+    this._carrier?._beforeClosed();
     this._conn = -1;
     // the id, and with it the counters, may be another connection's soon
     this._counters = null;
@@ -276,13 +379,16 @@ class WebSocket extends EventEmitter {
     try {
       if (this._callbacks !== null) outgoing.callBack(this._callbacks.splice(0), error);
     } finally {
-      this._gone();
+      this._gone(errno);
     }
   }
 
   /** Everything but the callbacks hears of the end. */
-  _gone() {
-    if (this._nativeSocket !== null) this._nativeSocket._connectionClosed();
+  _gone(errno) {
+    if (this._carrier !== null) {
+      this._carrier._connectionClosed(errno);
+      this._carrier.socket[kWebSocket] = undefined;
+    }
     if (this._held !== null) {
       // what was received before the end is delivered before the end
       this._paused = false;
@@ -327,32 +433,32 @@ WebSocket.prototype.removeEventListener = EventTarget.removeEventListener;
 
 module.exports = WebSocket;
 
-function emitMessage(ws, data, isBinary) {
-  ws.emit('message', isBinary ? convert(data, ws._binaryType) : data, isBinary);
-}
-
-function convert(data, type) {
-  switch (type) {
-    case 'arraybuffer':
-      return data.byteLength === data.buffer.byteLength
-        ? data.buffer
-        : data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
-    case 'fragments':
-      return data.length === 0 ? [] : [data];
-    case 'blob':
-      return new Blob([data]);
-    default:
-      return data;
+/** A message with the ends of its fragments, for `binaryType` 'fragments'. */
+class Fragmented extends Uint8Array {
+  constructor(data, ends) {
+    super(data.buffer, data.byteOffset, data.byteLength);
+    this.data = data;
+    this.ends = ends;
   }
 }
 
+function emitMessage(ws, data, isBinary) {
+  let ends = null;
+  if (data instanceof Fragmented) ({ data, ends } = data);
+  const converted = isBinary ? convert(data, ws._binaryType, ends) : data;
+  if (ws._receiverView !== null) ws._receiverView.emit('message', converted, isBinary);
+  else ws.emit('message', converted, isBinary);
+}
+
 function pinged(ws, data, pongWanted) {
-  if (pongWanted && ws._readyState === OPEN) ws._autoPong(data);
-  ws.emit('ping', data);
+  if (pongWanted && ws._readyState === OPEN) ws._sendAutoPong(data);
+  if (ws._receiverView !== null) ws._receiverView.emit('ping', data);
+  else ws.emit('ping', data);
 }
 
 function emitPong(ws, data) {
-  ws.emit('pong', data);
+  if (ws._receiverView !== null) ws._receiverView.emit('pong', data);
+  else ws.emit('pong', data);
 }
 
 /** The peer's close frame: it is answered, after everything that was sent so far. */
@@ -362,6 +468,7 @@ function concluded(ws, code, reason) {
   // a copy: the view would keep the whole piece
   ws._closeMessage = reason.length === 0 ? EMPTY_BUFFER : Buffer.from(reason);
   ws._closeCode = code === 0 ? 1005 : code;
+  ws._receiverView?.emit('conclude', ws._closeCode, ws._closeMessage);
   if (code === 0) ws.close();
   else ws.close(code, reason);
 }

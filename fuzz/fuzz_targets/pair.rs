@@ -131,7 +131,7 @@ fn receive(sender: &mut Connection, receiver: &mut Connection, read: u16) -> Vec
             .expect("nothing wrong was sent")
         {
             seen.push(match event {
-                Event::Message { binary, data } => Seen::Message(binary, data.into_vec()),
+                Event::Message { binary, data, .. } => Seen::Message(binary, data.into_vec()),
                 Event::Ping(data) => Seen::Ping(data.into_vec()),
                 Event::Pong(data) => Seen::Pong(data.into_vec()),
                 Event::Close { code, reason } => Seen::Close(code, reason.into_vec()),

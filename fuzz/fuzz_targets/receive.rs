@@ -93,7 +93,7 @@ fn receive_piece(receiver: &mut Receiver, piece: &mut [u8], seen: &mut Vec<Seen>
 
 fn record(event: Event<'_>) -> Seen {
     match event {
-        Event::Message { binary, data } => Seen::Message(binary, data.into_vec()),
+        Event::Message { binary, data, .. } => Seen::Message(binary, data.into_vec()),
         Event::Ping(data) => Seen::Ping(data.into_vec()),
         Event::Pong(data) => Seen::Pong(data.into_vec()),
         Event::Close { code, reason } => Seen::Close(code, reason.into_vec()),

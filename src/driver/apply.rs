@@ -3,12 +3,14 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::command::{Command, Range, SendFlags, SocketSetting};
+use super::command::{Command, Range, SendFlags, Setting};
 use super::connection::{Connection, Stage};
 use super::link::State;
 use super::mask_keys::mask_key;
 use crate::proto::connection::SendPayload;
 use crate::proto::frame::{MAX_HEADER_LEN, Opcode, encode_header};
+use crate::transport::Transport;
+use crate::transport::relay::{End, Relay};
 
 impl Connection {
     pub(super) fn apply(self: &Rc<Self>, command: Command, data: &[u8]) {
@@ -65,9 +67,19 @@ impl Connection {
                 self.wake();
             }
             Command::Configure { setting, .. } => self.configure(setting),
+            Command::Feed { range, .. } => self.relay(|relay| relay.feed(range.of(data))),
+            Command::FeedEnd { gone, .. } => {
+                self.relay(|relay| relay.feed_end(if gone { End::Gone } else { End::Eof }));
+            }
+            Command::Confirm { bytes, .. } => self.relay(|relay| relay.confirm(bytes as usize)),
+            Command::Ended { .. } => {
+                self.io().shut = true;
+                self.wake();
+            }
             Command::Terminate { .. }
             | Command::Release { .. }
             | Command::Connect { .. }
+            | Command::Adopt { .. }
             | Command::Listen { .. }
             | Command::CloseListener { .. } => {}
         }
@@ -130,16 +142,32 @@ impl Connection {
         self.wake();
     }
 
-    fn configure(&self, setting: SocketSetting) {
+    fn configure(&self, setting: Setting) {
         let io = self.io();
         let Some(transport) = &io.transport else {
             return;
         };
         // as in Node, a socket that is going away makes this do nothing
         let _ = match setting {
-            SocketSetting::NoDelay(on) => transport.set_no_delay(on),
-            SocketSetting::KeepAlive { on, idle } => transport.set_keep_alive(on, idle),
+            Setting::Limits {
+                max_payload,
+                skip_utf8_validation,
+            } => {
+                let mut state = self.link.lock();
+                state.proto.set_limits(max_payload, skip_utf8_validation);
+                Ok(())
+            }
+            Setting::NoDelay(on) => transport.set_no_delay(on),
+            Setting::KeepAlive { on, idle } => transport.set_keep_alive(on, idle),
         };
+    }
+
+    /// JavaScript has moved bytes of a relayed stream.
+    fn relay(&self, moved: impl FnOnce(&mut Relay)) {
+        if let Some(relay) = self.io().transport.as_mut().and_then(Transport::relay) {
+            moved(relay);
+        }
+        self.wake();
     }
 
     /// Has the batch's end write what is queued.

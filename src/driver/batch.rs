@@ -50,6 +50,14 @@ pub enum Kind {
     Released = 11,
     /// The peer has ended its half: JavaScript ends ours, after everything that it sends before.
     End = 12,
+    /// `b` bytes at offset `a` of the current piece are to be written to a relayed stream.
+    Output = 13,
+    /// A relayed stream is to be ended.
+    OutputEnd = 14,
+    /// `a` more bytes that were fed in have been consumed.
+    Consumed = 15,
+    /// Where the fragments of the message in the next record end: `b` bytes of `u32` at offset `a`.
+    Fragments = 16,
 }
 
 /// One event: its kind, the connection, and two words that the kind explains. The kind is the
@@ -132,6 +140,19 @@ impl Batch {
     pub fn push_close(&mut self, from: Origin, code: Option<u16>, reason: &[u8]) {
         let code = u32::from(code.unwrap_or(0)) << 16;
         self.push_copied(from, Kind::Close as u32 | code, reason);
+    }
+
+    /// Bytes for a relayed stream.
+    pub fn push_output(&mut self, conn: u32, bytes: &[u8]) {
+        for chunk in bytes.chunks(PIECE_SIZE) {
+            self.push_copied(Origin { conn, read: 0 }, Kind::Output as u32, chunk);
+        }
+    }
+
+    /// The message that follows has come in fragments that end at these offsets.
+    pub fn push_fragments(&mut self, from: Origin, ends: &[u32]) {
+        let bytes: Vec<u8> = ends.iter().flat_map(|end| end.to_ne_bytes()).collect();
+        self.push_copied(from, Kind::Fragments as u32, &bytes);
     }
 
     pub fn push_notice(&mut self, conn: u32, notice: Notice) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::adopt::Adoption;
 use super::dial::OpeningRequest;
 use super::listener::Listener;
 use crate::transport::Endpoint;
@@ -74,9 +75,33 @@ pub enum Command {
     End {
         conn: u32,
     },
+    /// Takes over a connection that is upgraded, or is by the response that goes first.
+    Adopt {
+        conn: u32,
+        adoption: Box<Adoption>,
+    },
+    /// Bytes that a relayed stream has received.
+    Feed {
+        conn: u32,
+        range: Range,
+    },
+    /// A relayed stream will receive nothing more, or is gone.
+    FeedEnd {
+        conn: u32,
+        gone: bool,
+    },
+    /// A relayed stream has written so many bytes more.
+    Confirm {
+        conn: u32,
+        bytes: u32,
+    },
+    /// A relayed stream has ended its half.
+    Ended {
+        conn: u32,
+    },
     Configure {
         conn: u32,
-        setting: SocketSetting,
+        setting: Setting,
     },
     Connect {
         conn: u32,
@@ -124,9 +149,14 @@ impl SendFlags {
     }
 }
 
-/// A `setsockopt` in words.
+/// What may be changed while a connection is open: a `setsockopt` in words, or a limit.
 #[derive(Clone, Copy, Debug)]
-pub enum SocketSetting {
+pub enum Setting {
+    /// For what is received from now on.
+    Limits {
+        max_payload: u64,
+        skip_utf8_validation: bool,
+    },
     NoDelay(bool),
     KeepAlive { on: bool, idle: Duration },
 }

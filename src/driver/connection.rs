@@ -4,7 +4,8 @@
 //!  server:  RequestHead ──┬───────────────► Open ──► gone
 //!               │         └► Deciding ──►    ▲
 //!               └► Refused ◄────┘            │
-//!  client:  (dial) ──► ResponseHead ─────────┘        Raw: bytes without frames
+//!  client:  (dial) ──► ResponseHead ─────────┤        Raw: bytes without frames
+//!  adopted: ─────────────────────────────────┘
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Kind;
 use super::command::{AutoPong, ConnectionOptions, Dial};
+use super::counters::Counter;
 use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
@@ -66,11 +68,14 @@ pub(super) struct Io {
     /// The peer has ended its half.
     pub(super) eof: bool,
     /// Our half has ended.
-    shut: bool,
+    pub(super) shut: bool,
     /// Nothing can be saved: destroy at the end of this turn.
     pub(super) doomed: bool,
     /// Counts the reads, for JavaScript.
     pub(super) read: u8,
+    /// Counts the bytes read, for JavaScript.
+    pub(super) received: u64,
+    pub(super) counter: Counter,
     /// The operating system's number of what went wrong.
     pub(super) errno: u32,
 }
@@ -111,7 +116,7 @@ impl Connection {
         conn.start(transport, Stage::ResponseHead(dial), None, true);
     }
 
-    fn new(
+    pub(super) fn new(
         env: Rc<LocalEnvironment>,
         id: u32,
         role: Role,
@@ -129,7 +134,8 @@ impl Connection {
             close_timeout: options.close_timeout,
             max_pending_pongs: options.max_pending_pongs,
         });
-        let link = Link::new(protocol, env.shared.counter(id));
+        let counter = env.shared.counter(id);
+        let link = Link::new(protocol, counter.clone());
         Rc::new(Self {
             id,
             env,
@@ -150,6 +156,8 @@ impl Connection {
                 shut: false,
                 doomed: false,
                 read: 0,
+                received: 0,
+                counter,
                 errno: 0,
             }),
             waker: RefCell::new(None),
@@ -159,7 +167,7 @@ impl Connection {
         })
     }
 
-    fn start(
+    pub(super) fn start(
         self: Rc<Self>,
         transport: Transport,
         stage: Stage,
@@ -205,7 +213,7 @@ impl Connection {
         io.deadline = None;
         #[cfg(unix)]
         {
-            self.link.lock().direct = io.transport.as_ref().map(Transport::raw_fd);
+            self.link.lock().direct = io.transport.as_ref().and_then(Transport::raw_fd);
         }
         self.env.shared.set_link(self.id, Some(self.link.clone()));
     }
@@ -269,16 +277,27 @@ impl Connection {
         if state.write_failed {
             state.proto.transmit().clear();
         }
+        if let Some(relay) = transport.relay() {
+            let output = relay.pick_up();
+            state.in_flight = relay.in_flight();
+            self.env
+                .event(|batch| batch.push_output(self.id, &output));
+        }
         let acked = state.progress();
         if acked > 0 {
             self.env
                 .event(|batch| batch.push(Kind::Written, self.id, acked, 0));
         }
         if state.proto.should_shutdown() {
-            io.shut = true;
             state.proto.set_shutdown_done();
-            // fails when the peer has reset the connection, which reading reports
-            let _ = transport.shutdown();
+            if transport.relay().is_some() {
+                self.env
+                    .event(|batch| batch.push(Kind::OutputEnd, self.id, 0, 0));
+            } else {
+                io.shut = true;
+                // fails when the peer has reset the connection, which reading reports
+                let _ = transport.shutdown();
+            }
         }
         // neither half is left: a reset may show as an error of the write and an end of input
         io.doomed |= io.eof && state.write_failed;
@@ -368,6 +387,7 @@ impl Connection {
                 state.direct = None;
             }
             state.proto.transmit().clear();
+            state.in_flight = 0;
             state.progress();
         }
         drop(transport);

@@ -1,8 +1,9 @@
-//! Numbers that JavaScript reads without a call: how much of a connection's output is unsent.
+//! Numbers that JavaScript reads without a call.
 //!
 //! JavaScript knows how many bytes it has queued; two words per connection tell it how many of
-//! those have reached the connection's own queue (`applied`) and how long that queue is
-//! (`queued`). `bufferedAmount` is what it queued, less `applied`, plus `queued`.
+//! those have reached the connection's own queue (`applied`) and how many of these are not written
+//! (`queued`). `bufferedAmount` is what it queued, less `applied`, plus `queued`. Two more count the
+//! bytes that were read from and written to the transport.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Connections per segment.
 pub const SEGMENT: usize = 1024;
 
-/// One block of counters: two `f64` per connection, as JavaScript's Float64Array sees them.
-pub struct Segment([[AtomicU64; 2]; SEGMENT]);
+/// Words per connection.
+const WORDS: usize = 4;
+
+/// One block of counters: `f64`s, as JavaScript's Float64Array sees them.
+pub struct Segment([[AtomicU64; WORDS]; SEGMENT]);
 
 impl Segment {
     pub fn new() -> Arc<Self> {
@@ -27,7 +31,8 @@ impl Segment {
     }
 }
 
-/// The two words of one connection.
+/// The words of one connection.
+#[derive(Clone)]
 pub struct Counter {
     segment: Arc<Segment>,
     index: usize,
@@ -40,15 +45,22 @@ impl Counter {
             segment,
             index: id as usize % SEGMENT,
         };
-        counter.set(0, 0);
+        counter.set_sent(0, 0, 0);
+        counter.set_read(0);
         counter
     }
 
-    /// `queued` first: a reader in between sees too much rather than too little.
-    pub fn set(&self, applied: u64, queued: usize) {
-        let [a, q] = &self.segment.0[self.index];
+    /// `queued` before `applied`: a reader in between sees too much rather than too little.
+    pub fn set_sent(&self, applied: u64, queued: usize, written: u64) {
+        let [a, q, _, w] = &self.segment.0[self.index];
         q.store((queued as f64).to_bits(), Ordering::Release);
         a.store((applied as f64).to_bits(), Ordering::Release);
+        w.store((written as f64).to_bits(), Ordering::Release);
+    }
+
+    /// `bytes` have been read in all.
+    pub fn set_read(&self, bytes: u64) {
+        self.segment.0[self.index][2].store((bytes as f64).to_bits(), Ordering::Release);
     }
 }
 
@@ -57,13 +69,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_view_sees_two_doubles_per_connection() {
+    fn a_view_sees_four_doubles_per_connection() {
         let segment = Segment::new();
-        Counter::new(segment.clone(), SEGMENT as u32 + 3).set(7, 5);
+        let counter = Counter::new(segment.clone(), SEGMENT as u32 + 3);
+        counter.set_sent(7, 5, 2);
+        counter.set_read(9);
         let (at, len) = segment.memory();
-        assert_eq!(len, SEGMENT * 16);
+        assert_eq!(len, SEGMENT * 8 * WORDS);
         // SAFETY: `segment` is alive and 8-byte aligned, and nothing writes to it meanwhile.
         let view = unsafe { std::slice::from_raw_parts(at.cast::<f64>(), len / 8) };
-        assert_eq!(view[6..8], [7.0, 5.0]);
+        assert_eq!(view[12..16], [7.0, 5.0, 9.0, 2.0]);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
+use super::adopt;
 use super::batch::{Batch, Kind};
 use super::command::{Command, CommandBatch};
 use super::connection::Connection;
@@ -217,6 +218,7 @@ impl LocalEnvironment {
                 let task = tokio::task::spawn_local(dial::dial(self.clone(), conn, dial));
                 self.dials.borrow_mut().insert(conn, task.abort_handle());
             }
+            Command::Adopt { conn, adoption } => adopt::adopt(self.clone(), conn, *adoption),
             Command::Release { conn } => self.shared.release(conn),
             Command::Terminate { conn } => {
                 match self.find(conn) {
@@ -239,6 +241,10 @@ impl LocalEnvironment {
             | Command::Respond { conn, .. }
             | Command::Raw { conn, .. }
             | Command::End { conn }
+            | Command::Feed { conn, .. }
+            | Command::FeedEnd { conn, .. }
+            | Command::Confirm { conn, .. }
+            | Command::Ended { conn }
             | Command::Configure { conn, .. } => {
                 if let Some(conn) = self.find(conn) {
                     conn.apply(command, data);

@@ -16,6 +16,7 @@ pub mod mask_keys;
 pub mod notice;
 pub mod pool;
 
+pub mod adopt;
 mod apply;
 mod connection;
 mod handshake;

@@ -12,6 +12,8 @@ use super::link::State;
 use super::notice::{Notice, ResponseError};
 use crate::proto::error::ProtocolError;
 use crate::proto::receiver::{Event, Payload};
+use crate::transport::Transport;
+use crate::transport::relay::Relay;
 
 /// Read but not yet delivered to JavaScript: beyond this a connection's socket is not read.
 const CREDIT_BYTES: usize = 256 * 1024;
@@ -51,7 +53,20 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
+        if reads > 0 {
+            io.counter.set_read(io.received);
+            self.report_consumed(io);
+        }
         reads
+    }
+
+    /// Tells who feeds a relayed stream how far we are.
+    fn report_consumed(&self, io: &mut Io) {
+        let relay = io.transport.as_mut().and_then(Transport::relay);
+        if let Some(bytes) = relay.and_then(Relay::report_consumed) {
+            self.env
+                .event(|batch| batch.push(Kind::Consumed, self.id(), bytes as u32, 0));
+        }
     }
 
     fn may_receive(&self, io: &Io) -> bool {
@@ -65,8 +80,9 @@ impl Connection {
             Stage::Raw => !self.paused.get() && !io.starved,
             Stage::Open => {
                 // after a close frame or an error nothing is delivered any more: only the end of
-                // the stream is of interest, and no pause holds that up
-                (!self.paused.get() && !io.starved) || {
+                // the stream is of interest, and no pause holds that up; nor when the stream is gone
+                let gone = matches!(&io.transport, Some(Transport::Relay(relay)) if relay.is_gone());
+                ((!self.paused.get() || gone) && !io.starved) || {
                     let state = self.link.lock();
                     state.proto.is_close_received() || state.proto.is_failed()
                 }
@@ -84,6 +100,7 @@ impl Connection {
                 if count == 0 {
                     return Poll::Ready(Ok(false));
                 }
+                io.received += count as u64;
                 // SAFETY: the transport has filled the first `count` bytes of the room.
                 match unsafe { state.proto.payload_received(count) } {
                     Ok(Some(event)) => self.deliver(io, state, event),
@@ -103,6 +120,7 @@ impl Connection {
         if chunk.is_empty() {
             return Poll::Ready(Ok(false));
         }
+        io.received += chunk.len() as u64;
         self.consume(io, chunk);
         Poll::Ready(Ok(true))
     }
@@ -149,11 +167,20 @@ impl Connection {
             read: io.read,
         };
         match event {
-            Event::Message { binary, data } => {
+            Event::Message {
+                binary,
+                data,
+                fragments,
+            } => {
                 self.spend_credit(io, data.len());
-                self.env.event(|batch| match data {
-                    Payload::Borrowed(data) => batch.push_message(from, binary, data),
-                    Payload::Owned(data) => batch.push_owned_message(from, binary, data),
+                self.env.event(|batch| {
+                    if binary && let Some(fragments) = fragments {
+                        batch.push_fragments(from, fragments.ends());
+                    }
+                    match data {
+                        Payload::Borrowed(data) => batch.push_message(from, binary, data),
+                        Payload::Owned(data) => batch.push_owned_message(from, binary, data),
+                    }
                 });
             }
             Event::Ping(data) => {

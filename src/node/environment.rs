@@ -14,10 +14,15 @@ use napi_sys as sys;
 use super::bell::Bell;
 use super::hot;
 use super::notices::NativeNotice;
-use super::options::{NativeConnectOptions, NativeListenOptions, NativeListenResult, millis};
+use super::options::{
+    NativeConnectOptions, NativeConnectionOptions, NativeListenOptions, NativeListenResult,
+    max_payload_limit, millis,
+};
 use super::state::State;
-use crate::driver::command::{Command, SendFlags, SocketSetting};
+use crate::driver::adopt::{Adoption, Source};
+use crate::driver::command::{Command, SendFlags, Setting};
 use crate::driver::listener::Listener;
+use crate::proto::Role;
 
 /// One JavaScript environment (the main thread, or a worker).
 #[napi]
@@ -177,6 +182,67 @@ impl NativeEnvironment {
         Ok(conn)
     }
 
+    // ---- upgraded by Node ----
+
+    /// Takes over the connection of a socket of Node's, of which Node must not read any more;
+    /// `response` goes first, `head` is what was read already. Null if that socket cannot be had:
+    /// then it has to be relayed.
+    #[napi]
+    pub fn adopt(
+        &self,
+        fd: i32,
+        server: bool,
+        response: Buffer,
+        head: Buffer,
+        options: NativeConnectionOptions,
+    ) -> Result<Option<u32>> {
+        #[cfg(unix)]
+        {
+            // SAFETY: on the JavaScript thread, which is the one that closes it.
+            if let Ok(source) = unsafe { Source::duplicate(fd) } {
+                return self
+                    .open(source, server, &response, &head, options)
+                    .map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A connection whose bytes JavaScript moves: `feed`, `feedEnd`, and the records `Output`,
+    /// `OutputEnd` and `Consumed`; see lib/stream-carrier.js.
+    #[napi]
+    pub fn relay(&self, server: bool, options: NativeConnectionOptions) -> Result<u32> {
+        self.open(Source::Relay, server, &[], &[], options)
+    }
+
+    #[napi]
+    pub fn feed(&self, conn: u32, data: Buffer) {
+        self.state.command(conn, |batch| {
+            let range = batch.append(&data);
+            Command::Feed { conn, range }
+        });
+    }
+
+    /// Nothing more will be fed; `gone`: nor can anything be written.
+    #[napi]
+    pub fn feed_end(&self, conn: u32, gone: bool) {
+        self.state
+            .command(conn, |_| Command::FeedEnd { conn, gone });
+    }
+
+    /// So many bytes of the output are written.
+    #[napi]
+    pub fn confirm(&self, conn: u32, bytes: u32) {
+        self.state
+            .command(conn, |_| Command::Confirm { conn, bytes });
+    }
+
+    /// The output has been ended.
+    #[napi]
+    pub fn ended(&self, conn: u32) {
+        self.state.command(conn, |_| Command::Ended { conn });
+    }
+
     // ---- connections ----
 
     #[napi]
@@ -257,7 +323,18 @@ impl NativeEnvironment {
 
     #[napi]
     pub fn set_no_delay(&self, conn: u32, on: bool) {
-        let setting = SocketSetting::NoDelay(on);
+        let setting = Setting::NoDelay(on);
+        self.state
+            .command(conn, |_| Command::Configure { conn, setting });
+    }
+
+    /// Most bytes of a message, 0 = off, and whether text is taken as it is; from now on.
+    #[napi]
+    pub fn set_limits(&self, conn: u32, max_payload: f64, skip_utf8_validation: bool) {
+        let setting = Setting::Limits {
+            max_payload: max_payload_limit(max_payload),
+            skip_utf8_validation,
+        };
         self.state
             .command(conn, |_| Command::Configure { conn, setting });
     }
@@ -265,12 +342,40 @@ impl NativeEnvironment {
     /// `idle`: milliseconds before the first probe, 0 = the system's.
     #[napi]
     pub fn set_keep_alive(&self, conn: u32, on: bool, idle: f64) {
-        let setting = SocketSetting::KeepAlive {
+        let setting = Setting::KeepAlive {
             on,
             idle: millis(idle),
         };
         self.state
             .command(conn, |_| Command::Configure { conn, setting });
+    }
+}
+
+impl NativeEnvironment {
+    fn open(
+        &self,
+        source: Source,
+        server: bool,
+        response: &[u8],
+        head: &[u8],
+        options: NativeConnectionOptions,
+    ) -> Result<u32> {
+        let shared = self.state.environment().map_err(io)?;
+        let conn = shared
+            .allocate(self.state.pick_thread())
+            .ok_or_else(|| Error::from_reason("too many connections"))?;
+        // JavaScript reads them before the I/O thread has heard of the connection
+        shared.counter(conn);
+        let adoption = Box::new(Adoption {
+            source,
+            role: if server { Role::Server } else { Role::Client },
+            options: options.into(),
+            response: response.to_vec(),
+            head: head.to_vec(),
+        });
+        self.state
+            .command(conn, |_| Command::Adopt { conn, adoption });
+        Ok(conn)
     }
 }
 

@@ -9,6 +9,7 @@ mod hot;
 mod lent;
 mod notices;
 mod options;
+mod receiver;
 mod state;
 
 use napi_derive::napi;

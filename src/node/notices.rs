@@ -3,6 +3,7 @@
 use napi_derive::napi;
 
 use crate::driver::notice::{Notice, ResponseError};
+use crate::proto::error::ProtocolError;
 use crate::proto::handshake::server::Request;
 use crate::transport::PeerInfo;
 use napi::bindgen_prelude::Buffer;
@@ -191,13 +192,7 @@ impl From<Notice> for NativeNotice {
                 ..of("responseFailed")
             },
             Notice::Failed(error) => Self {
-                error: Some(NativeError {
-                    message: Some(error.to_string()),
-                    code: Some(error.code().to_owned()),
-                    close_code: Some(u32::from(error.close_code())),
-                    range: error.is_range_error(),
-                    ..Default::default()
-                }),
+                error: Some(protocol_error(&error)),
                 ..of("failed")
             },
         }
@@ -212,6 +207,16 @@ impl From<PeerInfo> for NativePeer {
             remote_address: peer.remote.map(|a| a.ip().to_string()),
             remote_port: peer.remote.map(|a| a.port()),
         }
+    }
+}
+
+pub fn protocol_error(error: &ProtocolError) -> NativeError {
+    NativeError {
+        message: Some(error.to_string()),
+        code: Some(error.code().to_owned()),
+        close_code: Some(u32::from(error.close_code())),
+        range: error.is_range_error(),
+        ..Default::default()
     }
 }
 

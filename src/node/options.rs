@@ -70,11 +70,7 @@ pub struct NativeConnectOptions {
 impl From<NativeConnectionOptions> for ConnectionOptions {
     fn from(o: NativeConnectionOptions) -> Self {
         Self {
-            // a record has 32 bits for a length, and no Buffer of these Nodes is longer
-            max_payload: match limit(o.max_payload) {
-                0 => u64::from(u32::MAX),
-                limit => limit,
-            },
+            max_payload: max_payload_limit(o.max_payload),
             max_frame_size: limit(o.max_frame_size),
             max_fragments: limit32(o.max_fragments),
             skip_utf8_validation: o.skip_utf8_validation,
@@ -139,6 +135,14 @@ pub fn millis(ms: f64) -> Duration {
     } else {
         ms.clamp(0.0, MOST) / 1000.0
     })
+}
+
+/// A record has 32 bits for a length, and no Buffer of these Nodes is longer.
+pub fn max_payload_limit(value: f64) -> u64 {
+    match limit(value) {
+        0 => u64::from(u32::MAX),
+        limit => limit,
+    }
 }
 
 fn limit(value: f64) -> u64 {

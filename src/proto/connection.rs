@@ -109,6 +109,11 @@ impl Connection {
         result
     }
 
+    /// See [`Receiver::set_limits`].
+    pub fn set_limits(&mut self, max_payload: u64, skip_utf8_validation: bool) {
+        self.receiver.set_limits(max_payload, skip_utf8_validation);
+    }
+
     /// Where to receive the rest of a large message. See [`Receiver::payload_room`].
     pub fn payload_room(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
         self.receiver.payload_room()

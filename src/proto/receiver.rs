@@ -5,7 +5,7 @@ mod message;
 
 use std::mem::{self, MaybeUninit};
 
-pub use event::{Event, Payload};
+pub use event::{Event, Fragments, Payload};
 
 use self::message::Message;
 use super::Role;
@@ -95,6 +95,12 @@ impl Receiver {
 
     pub fn role(&self) -> Role {
         self.config.role
+    }
+
+    /// Changes two limits of [`ReceiverConfig`] for the frames to come.
+    pub fn set_limits(&mut self, max_payload: u64, skip_utf8_validation: bool) {
+        self.config.max_payload = max_payload;
+        self.config.skip_utf8_validation = skip_utf8_validation;
     }
 
     /// Takes the next event out of `input` and advances it. `Ok(None)`: all of `input` is consumed
@@ -313,6 +319,7 @@ impl Receiver {
             return Ok(Some(Event::Message {
                 binary,
                 data: Payload::Borrowed(arrived),
+                fragments: None,
             }));
         }
         self.message
@@ -332,13 +339,20 @@ impl Receiver {
             return Ok(None);
         }
         self.state = State::Header;
+        if !self.frame.fin || self.message.is_fragmented() {
+            self.message.end_fragment();
+        }
         if !self.frame.fin {
             return Ok(None);
         }
         let message = mem::take(&mut self.message);
         let binary = message.is_binary();
-        let data = Payload::Owned(message.finish(validate)?);
-        Ok(Some(Event::Message { binary, data }))
+        let (data, fragments) = message.finish(validate)?;
+        Ok(Some(Event::Message {
+            binary,
+            data: Payload::Owned(data),
+            fragments,
+        }))
     }
 
     /// The length beyond which the message cannot grow: its end if this is the last fragment, else

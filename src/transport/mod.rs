@@ -4,6 +4,7 @@
 //! received chunk, which need not live in the space that was offered, and `poll_send` takes bytes
 //! off a queue once they are gone.
 
+pub mod relay;
 mod tcp;
 #[cfg(unix)]
 mod uds;
@@ -24,6 +25,7 @@ pub enum Transport {
     Tcp(tcp::Tcp),
     #[cfg(unix)]
     Unix(uds::Unix),
+    Relay(relay::Relay),
 }
 
 /// Both ends of a transport, as far as they have addresses.
@@ -57,6 +59,19 @@ impl Transport {
         Ok(Self::Tcp(tcp::Tcp::from_std(stream)?))
     }
 
+    /// Takes over a connected stream socket, TCP or Unix.
+    ///
+    /// Errors: what is neither, or cannot be polled.
+    #[cfg(unix)]
+    pub fn from_socket(socket: socket2::Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        if socket.domain()? == socket2::Domain::UNIX {
+            Ok(Self::Unix(uds::Unix::from_std(socket.into())?))
+        } else {
+            Self::from_tcp(socket.into())
+        }
+    }
+
     /// Takes over a TCP socket of this thread's runtime.
     pub fn from_tokio(stream: tokio::net::TcpStream) -> Self {
         Self::Tcp(tcp::Tcp::prepared(stream))
@@ -72,6 +87,7 @@ impl Transport {
             Self::Tcp(t) => t.poll_receive(cx, space),
             #[cfg(unix)]
             Self::Unix(t) => t.poll_receive(cx, space),
+            Self::Relay(t) => t.poll_receive(space),
         }
     }
 
@@ -89,6 +105,7 @@ impl Transport {
                 Self::Tcp(t) => t.poll_write(cx, slices),
                 #[cfg(unix)]
                 Self::Unix(t) => t.poll_write(cx, slices),
+                Self::Relay(t) => t.poll_write(slices),
             };
             match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -100,12 +117,14 @@ impl Transport {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the writing half: the peer reads an end of stream after what was sent.
+    /// Ends the writing half: the peer reads an end of stream after what was sent. A relay's is
+    /// ended by who writes it.
     pub fn shutdown(&self) -> io::Result<()> {
         match self {
             Self::Tcp(t) => t.shutdown(),
             #[cfg(unix)]
             Self::Unix(t) => t.shutdown(),
+            Self::Relay(_) => Ok(()),
         }
     }
 
@@ -114,6 +133,7 @@ impl Transport {
             Self::Tcp(t) => t.peer(),
             #[cfg(unix)]
             Self::Unix(_) => PeerInfo::default(),
+            Self::Relay(_) => PeerInfo::default(),
         }
     }
 
@@ -123,6 +143,7 @@ impl Transport {
             Self::Tcp(t) => t.set_no_delay(on),
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
+            Self::Relay(_) => Ok(()),
         }
     }
 
@@ -132,15 +153,24 @@ impl Transport {
             Self::Tcp(t) => t.set_keep_alive(on, idle),
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
+            Self::Relay(_) => Ok(()),
         }
     }
 
     /// The descriptor, for a non-blocking `send` from another thread.
     #[cfg(unix)]
-    pub fn raw_fd(&self) -> std::os::fd::RawFd {
+    pub fn raw_fd(&self) -> Option<std::os::fd::RawFd> {
         match self {
-            Self::Tcp(t) => t.raw_fd(),
-            Self::Unix(t) => t.raw_fd(),
+            Self::Tcp(t) => Some(t.raw_fd()),
+            Self::Unix(t) => Some(t.raw_fd()),
+            Self::Relay(_) => None,
+        }
+    }
+
+    pub fn relay(&mut self) -> Option<&mut relay::Relay> {
+        match self {
+            Self::Relay(relay) => Some(relay),
+            _ => None,
         }
     }
 }

@@ -16,6 +16,11 @@ impl Unix {
         Ok(Self(UnixStream::connect(path).await?))
     }
 
+    /// `stream` must be in non-blocking mode.
+    pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Ok(Self(UnixStream::from_std(stream)?))
+    }
+
     pub fn poll_receive<'a>(
         &mut self,
         cx: &mut Context<'_>,

@@ -9,6 +9,8 @@ pub enum Event<'a> {
     Message {
         binary: bool,
         data: Payload<'a>,
+        /// Of a message in several frames.
+        fragments: Option<Box<Fragments>>,
     },
     Ping(Payload<'a>),
     Pong(Payload<'a>),
@@ -17,6 +19,30 @@ pub enum Event<'a> {
         code: Option<u16>,
         reason: Payload<'a>,
     },
+}
+
+/// Where the fragments of a message end.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Fragments(Vec<u32>);
+
+impl Fragments {
+    /// The offsets at which they end, in order; an empty fragment has none.
+    pub fn ends(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// A fragment ends at `offset`.
+    pub(super) fn push(&mut self, offset: usize) {
+        // beyond this there is no Buffer to cut
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        if self.0.last().copied().unwrap_or(0) < offset {
+            self.0.push(offset);
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity() * size_of::<u32>()
+    }
 }
 
 /// Bytes that lie in the caller's input, or in a buffer that the receiver gathered them in.

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::event::Fragments;
 use crate::proto::error::ProtocolError;
 use crate::proto::frame::Opcode;
 use crate::proto::utf8::Utf8Validator;
@@ -19,6 +20,8 @@ pub(super) struct Message {
     announced: u64,
     /// Frames so far; 0 = no message is open.
     fragments: u32,
+    /// Made when a frame ends that is not the whole message.
+    ends: Option<Box<Fragments>>,
     binary: bool,
 }
 
@@ -26,6 +29,11 @@ impl Message {
     /// A fragment has arrived and the last one has not.
     pub fn is_open(&self) -> bool {
         self.fragments > 0
+    }
+
+    /// It has more than one frame.
+    pub fn is_fragmented(&self) -> bool {
+        self.fragments > 1
     }
 
     pub fn is_binary(&self) -> bool {
@@ -42,7 +50,13 @@ impl Message {
     }
 
     pub fn capacity(&self) -> usize {
-        self.data.capacity()
+        self.data.capacity() + self.ends.as_ref().map_or(0, |ends| ends.capacity())
+    }
+
+    /// A frame has ended that is not the only one.
+    pub fn end_fragment(&mut self) {
+        let end = self.data.len();
+        self.ends.get_or_insert_default().push(end);
     }
 
     /// Counts a frame of the message; returns how many there are.
@@ -119,10 +133,13 @@ impl Message {
 
     /// The payload of the whole message; with `validate`, refuses one that ends in the middle of a
     /// character.
-    pub fn finish(mut self, validate: bool) -> Result<Vec<u8>, ProtocolError> {
+    pub fn finish(
+        mut self,
+        validate: bool,
+    ) -> Result<(Vec<u8>, Option<Box<Fragments>>), ProtocolError> {
         if validate {
             self.utf8.finish()?;
         }
-        Ok(self.data)
+        Ok((self.data, self.ends))
     }
 }

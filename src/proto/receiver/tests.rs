@@ -152,6 +152,7 @@ fn a_message_whole_in_the_input_is_borrowed_and_nothing_is_held() {
         Ok(Some(Event::Message {
             binary: false,
             data: Payload::Borrowed(data),
+            fragments: None,
         })) => {
             assert_eq!(data, b"borrowed");
             assert!(range.contains(&data.as_ptr()));
@@ -340,6 +341,39 @@ fn fragments_are_counted_empty_ones_included() {
     );
     let four = join(&[first, more.clone(), more, last]);
     assert_eq!(error_of(&limited, &four), ProtocolError::TooManyFragments);
+}
+
+#[test]
+fn the_ends_of_fragments_are_known() {
+    let ends_of = |frames: &[Vec<u8>], size: usize| {
+        let mut receiver = Receiver::new(SERVER);
+        for piece in join(frames).chunks_mut(size) {
+            let mut input = &mut piece[..];
+            while let Some(event) = receiver.receive(&mut input).unwrap() {
+                if let Event::Message { fragments, .. } = event {
+                    return fragments.map(|f| f.ends().to_vec());
+                }
+            }
+        }
+        panic!("no message");
+    };
+    let frame = |fin, first, len| {
+        let opcode = if first { Opcode::Binary } else { Opcode::Continuation };
+        masked(fin, opcode, &vec![1; len])
+    };
+    let three = [
+        frame(false, true, 3),
+        frame(false, false, 0),
+        masked(true, Opcode::Ping, b"between"),
+        frame(false, false, 1),
+        frame(true, false, 70_000),
+    ];
+    let open = [frame(false, true, 2), frame(true, false, 0)];
+    for size in [1, 5, 1000, 1 << 20] {
+        assert_eq!(ends_of(&three, size), Some(vec![3, 4, 70_004]));
+        assert_eq!(ends_of(&open, size), Some(vec![2]));
+        assert_eq!(ends_of(&[frame(true, true, 9)], size), None);
+    }
 }
 
 #[test]

@@ -1,0 +1,84 @@
+'use strict';
+
+const EventEmitter = require('events');
+
+const outgoing = require('./outgoing');
+const native = require('./native');
+const Sender = require('./sender');
+
+/**
+ * What an application finds at `ws._receiver`: what comes in on an I/O thread passes through its
+ * events, so that whoever takes listeners away or adds some has the effect that it has with ws.
+ */
+class ConnectionReceiver extends EventEmitter {
+  #ws;
+  #options;
+
+  constructor(ws) {
+    super();
+    this.#ws = ws;
+    this.#options = {
+      maxPayload: ws._options.maxPayload | 0,
+      skipUTF8Validation: Boolean(ws._options.skipUTF8Validation)
+    };
+    this.on('message', (data, isBinary) => ws.emit('message', data, isBinary));
+    this.on('ping', (data) => ws.emit('ping', data));
+    this.on('pong', (data) => ws.emit('pong', data));
+  }
+
+  get _isServer() {
+    return this.#ws._isServer;
+  }
+
+  get _binaryType() {
+    return this.#ws._binaryType;
+  }
+
+  get _extensions() {
+    return this.#ws._extensions;
+  }
+
+  get _allowSynchronousEvents() {
+    return this.#ws._allowSynchronousEvents;
+  }
+
+  /** Most bytes of a message; 0 = off. May be changed at any time, and holds for what comes next. */
+  get _maxPayload() {
+    return this.#options.maxPayload;
+  }
+
+  set _maxPayload(bytes) {
+    this.#options.maxPayload = bytes | 0;
+    this.#update();
+  }
+
+  get _skipUTF8Validation() {
+    return this.#options.skipUTF8Validation;
+  }
+
+  set _skipUTF8Validation(skip) {
+    this.#options.skipUTF8Validation = Boolean(skip);
+    this.#update();
+  }
+
+  #update() {
+    const { maxPayload, skipUTF8Validation } = this.#options;
+    if (this.#ws._conn !== -1) native.setLimits(this.#ws._conn, maxPayload, skipUTF8Validation);
+  }
+}
+
+/** What an application finds at `ws._sender`: its frames go out in order with those of `ws`. */
+class ConnectionSender extends Sender {
+  #ws;
+
+  constructor(ws) {
+    super(ws._socket, ws._extensions, ws._generateMask?.make);
+    this.#ws = ws;
+  }
+
+  sendFrame(list, cb) {
+    outgoing.sendRaw(this.#ws, list, cb);
+  }
+}
+
+module.exports = { ConnectionReceiver, ConnectionSender };

@@ -1,0 +1,162 @@
+'use strict';
+
+const { Buffer } = require('buffer');
+
+const connectionOptions = require('./connection-options');
+const native = require('./native');
+
+/** As twice CONSUMED_STEP in src/transport/relay.rs: with more on its way the stream is paused. */
+const FEED_MAX = 256 * 1024;
+
+/** So many written bytes are reported at once; a callback that waits has them reported sooner. */
+const REPORT_STEP = 64 * 1024;
+
+/**
+ * A connection over any Duplex: what it reads goes to the connection on the I/O thread, and what
+ * the connection wants written comes back.
+ */
+class StreamCarrier {
+  /** Bytes that the stream has written, in all. */
+  written = 0;
+  #unreported = 0;
+  #unconsumed = 0;
+  /** Lengths of the writes under way. */
+  #writes = [];
+  #isFull = false;
+  #isPaused = false;
+  #listeners;
+
+  constructor(ws, conn, socket) {
+    this.ws = ws;
+    this.conn = conn;
+    this.socket = socket;
+    this.#listeners = {
+      data: (chunk) => this.#feed(chunk),
+      end: () => this.#end(false),
+      close: () => this.#closed(),
+      finish: () => this.#finished()
+    };
+  }
+
+  /** Puts `ws` onto `socket`; `head` is what was received already, `response` goes out first. */
+  static relay(ws, socket, head, response, options) {
+    const conn = native.relay(ws._isServer, connectionOptions(options));
+    if (response.length > 0) socket.write(response);
+    if (head.length > 0) socket.unshift(head);
+    return new StreamCarrier(ws, conn, socket);
+  }
+
+  /** Begins to read. */
+  start() {
+    const { socket } = this;
+    // as ws does: a connection that breaks must not take the process with it
+    socket.on('error', () => socket.destroy());
+    for (const name of Object.keys(this.#listeners)) socket.on(name, this.#listeners[name]);
+    // it may be over already
+    if (socket.destroyed) process.nextTick(this.#listeners.close);
+    else if (socket.readableEnded) process.nextTick(this.#listeners.end);
+  }
+
+  /** Bytes that are written, of which the I/O thread has not been told. */
+  unreported(known) {
+    return this.written - known;
+  }
+
+  setPaused(paused) {
+    this.#isPaused = paused;
+    this.#flow();
+  }
+
+  terminate() {
+    this.socket.destroy();
+  }
+
+  // ---- the stream's events ----
+
+  #feed(chunk) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    if (this.conn === -1) return;
+    this.#unconsumed += bytes.length;
+    native.feed(this.conn, bytes);
+    if (this.#unconsumed >= FEED_MAX && !this.#isFull) {
+      this.#isFull = true;
+      this.#flow();
+    }
+  }
+
+  #flow() {
+    if (this.socket.destroyed) return;
+    if (this.#isFull || this.#isPaused) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  #end(isGone) {
+    if (this.conn !== -1) native.feedEnd(this.conn, isGone);
+  }
+
+  /** What the stream has received and not handed out yet is still delivered. */
+  #closed() {
+    const { socket } = this;
+    const state = socket._readableState;
+    if (state && !state.endEmitted && state.length > 0) {
+      const rest = socket.read(state.length);
+      if (rest !== null) this.#feed(rest);
+    }
+    this.#end(true);
+  }
+
+  #finished() {
+    if (this.conn !== -1) native.ended(this.conn);
+  }
+
+  #wrote = (err) => {
+    const length = this.#writes.shift();
+    if (err) return;
+    this.written += length;
+    this.#unreported += length;
+    if (this.conn === -1) return;
+    if (this.#unreported >= REPORT_STEP || this.ws._callbacks?.length > 0) this.report();
+  };
+
+  /** Tells the I/O thread what is written. */
+  report() {
+    if (this.#unreported === 0 || this.conn === -1) return;
+    native.confirm(this.conn, this.#unreported);
+    this.#unreported = 0;
+  }
+
+  // ---- the native side's calls; see lib/websocket.js ----
+
+  _output(bytes) {
+    const { socket } = this;
+    if (!socket.writable) return;
+    this.#writes.push(bytes.length);
+    socket.write(bytes, this.#wrote);
+  }
+
+  _outputEnd() {
+    if (this.socket.writableFinished) this.#finished();
+    else this.socket.end();
+  }
+
+  _consumed(count) {
+    this.#unconsumed -= count;
+    if (this.#isFull && this.#unconsumed < FEED_MAX) {
+      this.#isFull = false;
+      this.#flow();
+    }
+  }
+
+  _beforeClosed() {}
+
+  _connectionClosed() {
+    this.conn = -1;
+    const { socket } = this;
+    for (const name of Object.keys(this.#listeners)) {
+      socket.removeListener(name, this.#listeners[name]);
+    }
+    if (!socket.destroyed) socket.destroy();
+  }
+}
+
+module.exports = StreamCarrier;
