@@ -4,13 +4,25 @@ const http = require('http');
 const querystring = require('querystring');
 
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD } = require('./constants');
-const { notSupported } = require('./unsupported');
+const { warnOfDeflate } = require('./unsupported');
 const { isToken } = require('./validation');
 
 const PROTOCOL_VERSIONS = [8, 13];
 
-/** Options that only a way through Node's own HTTP client can honour. */
-const UNSUPPORTED = ['agent', 'createConnection', 'finishRequest', 'signal'];
+/** Options that only Node's own HTTP client can honour. */
+const FOR_NODE = [
+  'agent',
+  'createConnection',
+  'finishRequest',
+  'followRedirects',
+  'insecureHTTPParser',
+  'joinDuplicateHeaders',
+  'maxHeaderSize',
+  'setDefaultHeaders',
+  'setHost',
+  'signal',
+  'uniqueHeaders'
+];
 
 /** The defaults of a client's options, and those given. */
 function complete(options) {
@@ -34,14 +46,18 @@ function complete(options) {
         `(supported versions: ${PROTOCOL_VERSIONS.join(', ')})`
     );
   }
-  for (const name of UNSUPPORTED) {
-    if (opts[name] !== undefined && opts[name] !== null && opts[name] !== false) {
-      throw notSupported(`The option "${name}"`);
-    }
-  }
-  if (opts.followRedirects) throw notSupported('The option "followRedirects"');
-  if (opts.perMessageDeflate) throw notSupported('The option "perMessageDeflate"');
+  if (opts.perMessageDeflate) warnOfDeflate();
   return opts;
+}
+
+/** Whether the handshake has to go through Node's own HTTP client. */
+function needsNode(opts, target) {
+  return target.isSecure || FOR_NODE.some((name) => isGiven(name, opts[name]));
+}
+
+function isGiven(name, value) {
+  if (value === undefined || value === null) return false;
+  return value !== false || name === 'setHost' || name === 'setDefaultHeaders';
 }
 
 /**
@@ -72,12 +88,12 @@ function parseAddress(address) {
   }
   if (isUnix && !url.pathname) throw new SyntaxError("The URL's pathname is empty");
   if (url.hash) throw new SyntaxError('The URL contains a fragment identifier');
-  if (protocol === 'wss:') throw notSupported('TLS (wss:)');
-
+  const isSecure = protocol === 'wss:';
   const parsed = {
     href,
+    isSecure,
     host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
-    port: url.port === '' ? 80 : Number(url.port),
+    port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
     target: url.pathname + url.search,
     hostHeader: url.host,
     auth:
@@ -164,4 +180,4 @@ function headerEntries(headers) {
   return entries;
 }
 
-module.exports = { complete, parseAddress, parseProtocols, requestHeaders };
+module.exports = { complete, needsNode, parseAddress, parseProtocols, requestHeaders };

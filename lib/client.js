@@ -4,11 +4,20 @@ const dns = require('dns');
 const net = require('net');
 
 const { handshakeError, systemError } = require('./errors');
-const { complete, parseAddress, parseProtocols, requestHeaders } = require('./client-options');
+const {
+  complete,
+  needsNode,
+  parseAddress,
+  parseProtocols,
+  requestHeaders
+} = require('./client-options');
+const { RequestHandshake, fail } = require('./client-request');
 const { incomingResponse } = require('./request');
 const connectionOptions = require('./connection-options');
 const events = require('./events');
 const native = require('./native');
+const NativeSocket = require('./native-socket');
+const outgoing = require('./outgoing');
 const Target = require('./target');
 
 /** As `net.setDefaultAutoSelectFamilyAttemptTimeout` has it, for Nodes that cannot be asked. */
@@ -30,7 +39,13 @@ function connect(ws, address, protocols, options) {
   const target = parseAddress(address);
   ws._url = target.href;
   const offered = parseProtocols(protocols);
+  if (needsNode(opts, target)) {
+    ws._request = new RequestHandshake(ws, opts, offered);
+    ws._request.begin(address, target);
+    return;
+  }
   const request = {
+    address,
     opts,
     target,
     headers: requestHeaders(opts, target, offered),
@@ -39,7 +54,7 @@ function connect(ws, address, protocols, options) {
     failure: null,
     peer: null
   };
-  if (opts.generateMask) ws._generateMask = { make: opts.generateMask, bytes: Buffer.alloc(4) };
+  if (opts.generateMask) outgoing.setGenerateMask(ws, opts.generateMask);
   ws._request = request;
   native.hold();
   if (opts.handshakeTimeout) {
@@ -117,6 +132,7 @@ class Handshake extends Target {
   constructor(ws) {
     super();
     this.ws = ws;
+    this._context = ws._context;
   }
 
   _notice(event) {
@@ -164,6 +180,10 @@ function answered(ws, request, event) {
     // the listener may have given up on us
     if (ws._readyState !== 0 || request.failure !== null) return;
   }
+  if (event.unexpected && ws.listenerCount('unexpected-response') > 0) {
+    handOver(ws, request);
+    return;
+  }
   if (event.error !== undefined) {
     request.failure = handshakeError(event.error);
     native.terminate(ws._conn);
@@ -177,14 +197,29 @@ function answered(ws, request, event) {
   ws.emit('open');
 }
 
+/** The application wants to see the response that is no upgrade: Node's HTTP client reads it. */
+function handOver(ws, { address, opts, peer, protocols, target, timer }) {
+  clearTimeout(timer);
+  const socket = NativeSocket.answered(ws._conn, peer);
+  native.pause(ws._conn, false);
+  ws._conn = -1;
+  native.unhold();
+  ws._request = new RequestHandshake(ws, opts, protocols);
+  ws._request.resume(address, target, socket);
+}
+
 function timedOut(ws) {
   abort(ws, 'Opening handshake has timed out');
 }
 
 /** Gives the handshake up; the error comes asynchronously. */
 function abort(ws, message) {
-  ws._readyState = 2;
   const request = ws._request;
+  if (request instanceof RequestHandshake) {
+    request.abort(message);
+    return;
+  }
+  ws._readyState = 2;
   if (request === null || request.failure !== null) return;
   request.failure = new Error(message);
   if (ws._conn !== -1) native.terminate(ws._conn);
@@ -196,18 +231,10 @@ function failHandshake(ws, error) {
   const request = ws._request;
   if (request === null) return;
   clearTimeout(request.timer);
-  ws._request = null;
   native.unhold();
   if (ws._conn !== -1) native.terminate(ws._conn);
-  ws._readyState = 2;
-  ws._errorEmitted = true;
-  try {
-    ws.emit('error', error);
-  } finally {
-    ws._peer = null;
-    ws._readyState = 3;
-    ws.emit('close', 1006, ws._closeMessage);
-  }
+  ws._peer = null;
+  fail(ws, error);
 }
 
 module.exports = { abort, connect, notice };

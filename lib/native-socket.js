@@ -58,6 +58,13 @@ class NativeSocket extends Duplex {
     return socket;
   }
 
+  /** The same for a connection on which the request has been sent: Node's client sends it again. */
+  static answered(conn, peer) {
+    const socket = NativeSocket.raw(conn, peer);
+    socket._write = (chunk, encoding, callback) => callback();
+    return socket;
+  }
+
   get remoteAddress() {
     return this.#peer.remoteAddress;
   }

@@ -5,16 +5,13 @@ const { createHash } = require('crypto');
 
 const { incomingRequest } = require('./request');
 const { subprotocol } = require('./header-lists');
-const { kWebSocket } = require('./constants');
+const { GUID, kWebSocket } = require('./constants');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
 const native = require('./native');
 const Target = require('./target');
 
 const RUNNING = 0;
-
-/** RFC 6455 section 1.3. */
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** RFC 6455 section 4.2.1: base64 of 16 bytes. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -173,7 +170,11 @@ class SocketUpgrade {
   constructor(parts) {
     this.#parts = parts;
     this.req = parts.req;
-    this.isSecure = Boolean(this.req.socket.authorized || this.req.socket.encrypted);
+  }
+
+  get isSecure() {
+    const { socket } = this.req;
+    return Boolean(socket.authorized || socket.encrypted);
   }
 
   accept() {

@@ -67,8 +67,9 @@ class StreamCarrier {
     this.#flow();
   }
 
+  /** What was sent before comes back to be written first; the socket is destroyed then. */
   terminate() {
-    this.socket.destroy();
+    if (this.conn !== -1) native.terminate(this.conn);
   }
 
   // ---- the stream's events ----

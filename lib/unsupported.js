@@ -13,7 +13,20 @@ function thrower(what) {
   };
 }
 
+/** Compression is an offer: without it connections work, uncompressed. Said once. */
+function warnOfDeflate() {
+  if (hasWarned) return;
+  hasWarned = true;
+  process.emitWarning(
+    'perMessageDeflate is not supported yet by hawser: connections are not compressed (see README.md)',
+    { code: 'ERR_HAWSER_NOT_SUPPORTED' }
+  );
+}
+
+let hasWarned = false;
+
 module.exports = {
+  warnOfDeflate,
   notSupported,
   PerMessageDeflate: thrower('PerMessageDeflate')
 };

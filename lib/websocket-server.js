@@ -4,7 +4,7 @@ const EventEmitter = require('events');
 const http = require('http');
 
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD, HOOKS } = require('./constants');
-const { notSupported } = require('./unsupported');
+const { warnOfDeflate } = require('./unsupported');
 const { incomingRequest } = require('./request');
 const { clientError, respond, upgrade } = require('./server-handshake');
 const asyncContext = require('./async-context');
@@ -74,7 +74,7 @@ class WebSocketServer extends EventEmitter {
         'One and only one of the "port", "server", or "noServer" options must be specified'
       );
     }
-    if (options.perMessageDeflate) throw notSupported('The option "perMessageDeflate"');
+    if (options.perMessageDeflate) warnOfDeflate();
 
     this.options = options;
     this._state = RUNNING;

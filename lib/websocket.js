@@ -75,6 +75,9 @@ class WebSocket extends EventEmitter {
     this._lastRead = 0;
     this._peer = null;
     this._server = null;
+    /** A client's handshake under way, and its request if that is Node's. */
+    this._request = null;
+    this._req = null;
     this._allowSynchronousEvents = true;
 
     if (address !== null) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Io, Stage};
 use super::listener::{Listener, hooks};
 use super::notice::{Notice, ResponseError};
-use crate::proto::handshake::client::{check_response, parse_response_with};
+use crate::proto::handshake::client::{HandshakeError, check_response, parse_response_with};
 use crate::proto::handshake::server::{
     Refusal, Request, Upgrade, check_request, is_upgrade, keeps_alive, parse_protocols,
     parse_request_with, write_accept, write_refusal, write_upgrade_required,
@@ -202,16 +202,21 @@ impl Connection {
             }) => {
                 let outcome =
                     check_response(&response, &dial.request.key, &dial.request.protocols, false);
-                let accepted = outcome.is_ok();
+                match outcome {
+                    Ok(_) => {
+                        io.pending.drain(..consumed);
+                        self.open(io);
+                    }
+                    // JavaScript may want to read it, from its first byte on
+                    Err(HandshakeError::UnexpectedResponse(_)) => {
+                        self.paused.set(true);
+                        self.raw_mode(io);
+                    }
+                    Err(_) => self.refuse(io),
+                }
                 let response = Box::new(response);
                 self.env
                     .notify(self.id(), Notice::Response { response, outcome });
-                if accepted {
-                    io.pending.drain(..consumed);
-                    self.open(io);
-                } else {
-                    self.refuse(io);
-                }
             }
             Err(error) => {
                 let notice = Notice::ResponseFailed(ResponseError::Malformed(error));

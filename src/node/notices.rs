@@ -4,6 +4,7 @@ use napi_derive::napi;
 
 use crate::driver::notice::{Notice, ResponseError};
 use crate::proto::error::ProtocolError;
+use crate::proto::handshake::client::HandshakeError;
 use crate::proto::handshake::server::Request;
 use crate::transport::PeerInfo;
 use napi::bindgen_prelude::Buffer;
@@ -23,6 +24,8 @@ pub struct NativeNotice {
     pub version: Option<u32>,
     pub data: Option<Buffer>,
     pub error: Option<NativeError>,
+    /// A response that is no upgrade: the connection is in raw mode, paused before its first byte.
+    pub unexpected: Option<bool>,
     /// The refusal that wsClientError may replace.
     pub status: Option<u32>,
     pub headers: Option<Vec<String>>,
@@ -154,6 +157,8 @@ impl From<Notice> for NativeNotice {
                 match outcome {
                     Ok(accepted) => notice.protocol = accepted.protocol,
                     Err(error) => {
+                        notice.unexpected =
+                            Some(matches!(error, HandshakeError::UnexpectedResponse(_)));
                         notice.error = Some(NativeError {
                             message: Some(error.to_string()),
                             code: error.code().map(str::to_owned),
