@@ -93,7 +93,7 @@ function parseAddress(address) {
     href,
     isSecure,
     host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
-    port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
+    port: url.port || (isSecure ? 443 : 80),
     target: url.pathname + url.search,
     hostHeader: url.host,
     auth:
@@ -142,7 +142,7 @@ const OWN = new Set([
 
 /** Names and values of the request, but for the key: checked as `http.request` does. */
 function requestHeaders(opts, target, protocols) {
-  const headers = ['Sec-WebSocket-Version', String(opts.protocolVersion)];
+  const headers = [];
   let host = target.hostHeader;
   const names = new Set();
   const originName = opts.protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin';
@@ -159,16 +159,18 @@ function requestHeaders(opts, target, protocols) {
       headers.push(name, String(item));
     }
   }
+  // the key, Connection and Upgrade follow it
+  headers.push('Sec-WebSocket-Version', String(opts.protocolVersion));
   if (protocols.length > 0) headers.push('Sec-WebSocket-Protocol', protocols.join(','));
   if (opts.origin) {
     http.validateHeaderValue(originName, opts.origin);
     headers.push(originName, String(opts.origin));
   }
+  if (host !== undefined) headers.push('Host', host);
   const auth = target.auth ?? opts.auth;
   if (auth !== undefined && auth !== null && !names.has('authorization')) {
     headers.push('Authorization', `Basic ${Buffer.from(auth).toString('base64')}`);
   }
-  if (host !== undefined) headers.push('Host', host);
   return headers;
 }
 

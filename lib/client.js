@@ -3,7 +3,7 @@
 const dns = require('dns');
 const net = require('net');
 
-const { handshakeError, systemError } = require('./errors');
+const { connectError, handshakeError } = require('./errors');
 const {
   complete,
   needsNode,
@@ -107,7 +107,7 @@ function dial(ws, addresses) {
   try {
     ws._conn = native.connect({
       addresses,
-      port: target.port,
+      port: Number(target.port),
       socketPath: target.socketPath,
       attemptTimeout:
         opts.autoSelectFamilyAttemptTimeout ??
@@ -157,7 +157,7 @@ function notice(ws, event) {
       request.peer = event.peer;
       break;
     case 'connectFailed':
-      request.failure ??= systemError('connect', event.error);
+      request.failure ??= connectError(event.errors);
       break;
     case 'responseFailed':
       request.failure ??= handshakeError(event.error);

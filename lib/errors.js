@@ -37,6 +37,15 @@ function systemError(syscall, parts) {
   return error;
 }
 
+/** Why none of the addresses could be connected to, from the parts of each failure. */
+function connectError(failures) {
+  const errors = failures.map((parts) => systemError('connect', parts));
+  if (errors.length === 1) return errors[0];
+  const error = new AggregateError(errors);
+  error.code = errors[0].code;
+  return error;
+}
+
 /** An error of the handshake, from its parts. */
 function handshakeError(parts) {
   if (parts.errno !== undefined) return systemError('read', parts);
@@ -52,4 +61,4 @@ function destroyedError() {
   return error;
 }
 
-module.exports = { destroyedError, handshakeError, protocolError, systemError };
+module.exports = { connectError, destroyedError, handshakeError, protocolError, systemError };

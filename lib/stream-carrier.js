@@ -67,9 +67,10 @@ class StreamCarrier {
     this.#flow();
   }
 
-  /** What was sent before comes back to be written first; the socket is destroyed then. */
+  /** What was sent before, if there is any, comes back to be written first. */
   terminate() {
     if (this.conn !== -1) native.terminate(this.conn);
+    if (this.ws._unsent() === 0) this.socket.destroy();
   }
 
   // ---- the stream's events ----

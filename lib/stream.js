@@ -46,7 +46,8 @@ function createWebSocketStream(ws, options) {
       if (duplex._readableState.endEmitted) duplex.destroy();
       return;
     }
-    ws.once('close', () => callback());
+    // before the listener that ends the readable side
+    ws.prependOnceListener('close', () => callback());
     ws.close();
   }
 

@@ -158,7 +158,10 @@ pub enum Setting {
         skip_utf8_validation: bool,
     },
     NoDelay(bool),
-    KeepAlive { on: bool, idle: Duration },
+    KeepAlive {
+        on: bool,
+        idle: Duration,
+    },
 }
 
 /// Limits and manners of a WebSocket connection.
@@ -189,7 +192,9 @@ pub struct Dial {
     /// Tried in order; each but the last gets `attempt_timeout`.
     pub endpoints: Vec<Endpoint>,
     pub attempt_timeout: Duration,
-    pub local: Option<std::net::SocketAddr>,
+    /// Where to connect from; any address, and port 0, leave it to the system.
+    pub local_address: Option<std::net::IpAddr>,
+    pub local_port: u16,
     pub request: OpeningRequest,
     pub options: ConnectionOptions,
 }

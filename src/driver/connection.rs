@@ -280,8 +280,7 @@ impl Connection {
         if let Some(relay) = transport.relay() {
             let output = relay.pick_up();
             state.in_flight = relay.in_flight();
-            self.env
-                .event(|batch| batch.push_output(self.id, &output));
+            self.env.event(|batch| batch.push_output(self.id, &output));
         }
         let acked = state.progress();
         if acked > 0 {

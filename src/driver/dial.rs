@@ -1,6 +1,7 @@
 //! A client's way to a connected transport.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use super::batch::Kind;
@@ -37,7 +38,11 @@ impl OpeningRequest {
             ("Upgrade", "websocket"),
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let headers: Vec<_> = own.into_iter().chain(headers).collect();
+        let mut headers: Vec<_> = headers.collect();
+        // where Node has them, behind the application's
+        let version = |(name, _): &(String, String)| name == "Sec-WebSocket-Version";
+        let at = headers.iter().position(version).map_or(0, |i| i + 1);
+        headers.splice(at..at, own);
         let mut bytes = Vec::with_capacity(256);
         write_request(
             &mut bytes,
@@ -57,10 +62,10 @@ impl OpeningRequest {
 /// Tries the endpoints in turn; ends with a connection that has the request queued, or with
 /// [`Notice::ConnectFailed`].
 pub async fn dial(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>) {
-    let mut failure = None;
+    let mut failures = Vec::new();
     let count = dial.endpoints.len();
     for (i, endpoint) in dial.endpoints.iter().enumerate() {
-        let attempt = Transport::connect(endpoint, dial.local);
+        let attempt = Transport::connect(endpoint, dial.local_for(endpoint));
         let outcome = if i + 1 == count {
             attempt.await
         } else {
@@ -79,26 +84,25 @@ pub async fn dial(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>) {
                 );
                 return Connection::dialled(env, id, dial, transport);
             }
-            Err(error) => failure = Some((error, endpoint)),
+            Err(error) => failures.push((endpoint.clone(), error)),
         }
     }
-    let (error, address, port) = match failure {
-        Some((error, Endpoint::Tcp(addr))) => {
-            (error, Some(addr.ip().to_string()), Some(addr.port()))
-        }
-        Some((error, Endpoint::Unix(path))) => {
-            (error, Some(path.to_string_lossy().into_owned()), None)
-        }
-        None => (io::ErrorKind::InvalidInput.into(), None, None),
-    };
     env.remove(id);
-    env.notify(
-        id,
-        Notice::ConnectFailed {
-            error,
-            address,
-            port,
-        },
-    );
+    env.notify(id, Notice::ConnectFailed { failures });
     env.event(|batch| batch.push(Kind::Closed, id, 0, 0));
+}
+
+impl Dial {
+    /// The address to connect from, if the application cares.
+    fn local_for(&self, endpoint: &Endpoint) -> Option<SocketAddr> {
+        let Endpoint::Tcp(remote) = endpoint else {
+            return None;
+        };
+        let any = match remote {
+            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        let chosen = self.local_address.is_some() || self.local_port != 0;
+        chosen.then(|| SocketAddr::new(self.local_address.unwrap_or(any), self.local_port))
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use crate::proto::error::ProtocolError;
 use crate::proto::handshake::client::{Accepted, HandshakeError, Response};
 use crate::proto::handshake::server::{Refusal, Request, Upgrade};
-use crate::transport::PeerInfo;
+use crate::transport::{Endpoint, PeerInfo};
 
 /// See the module documentation. Each belongs to the connection of its record.
 #[derive(Debug)]
@@ -49,11 +49,9 @@ pub enum Notice {
         response: Box<Response>,
         outcome: Result<Accepted, HandshakeError>,
     },
-    /// A client could not connect.
+    /// A client could not connect: what came of each attempt.
     ConnectFailed {
-        error: io::Error,
-        address: Option<String>,
-        port: Option<u16>,
+        failures: Vec<(Endpoint, io::Error)>,
     },
     /// The server's answer could not be read.
     ResponseFailed(ResponseError),

@@ -81,7 +81,8 @@ impl Connection {
             Stage::Open => {
                 // after a close frame or an error nothing is delivered any more: only the end of
                 // the stream is of interest, and no pause holds that up; nor when the stream is gone
-                let gone = matches!(&io.transport, Some(Transport::Relay(relay)) if relay.is_gone());
+                let gone =
+                    matches!(&io.transport, Some(Transport::Relay(relay)) if relay.is_gone());
                 ((!self.paused.get() || gone) && !io.starved) || {
                     let state = self.link.lock();
                     state.proto.is_close_received() || state.proto.is_failed()

@@ -6,7 +6,7 @@ use crate::driver::notice::{Notice, ResponseError};
 use crate::proto::error::ProtocolError;
 use crate::proto::handshake::client::HandshakeError;
 use crate::proto::handshake::server::Request;
-use crate::transport::PeerInfo;
+use crate::transport::{Endpoint, PeerInfo};
 use napi::bindgen_prelude::Buffer;
 
 /// A rare event. `kind` says which of the others are there; lib/events.js reads it.
@@ -24,6 +24,8 @@ pub struct NativeNotice {
     pub version: Option<u32>,
     pub data: Option<Buffer>,
     pub error: Option<NativeError>,
+    /// What came of each attempt to connect.
+    pub errors: Option<Vec<NativeError>>,
     /// A response that is no upgrade: the connection is in raw mode, paused before its first byte.
     pub unexpected: Option<bool>,
     /// The refusal that wsClientError may replace.
@@ -168,16 +170,8 @@ impl From<Notice> for NativeNotice {
                 }
                 notice
             }
-            Notice::ConnectFailed {
-                error,
-                address,
-                port,
-            } => Self {
-                error: Some(NativeError {
-                    address,
-                    port,
-                    ..io_error(&error)
-                }),
+            Notice::ConnectFailed { failures } => Self {
+                errors: Some(failures.iter().map(connect_error).collect()),
                 ..of("connectFailed")
             },
             Notice::ResponseFailed(error) => Self {
@@ -212,6 +206,18 @@ impl From<PeerInfo> for NativePeer {
             remote_address: peer.remote.map(|a| a.ip().to_string()),
             remote_port: peer.remote.map(|a| a.port()),
         }
+    }
+}
+
+fn connect_error((endpoint, error): &(Endpoint, std::io::Error)) -> NativeError {
+    let (address, port) = match endpoint {
+        Endpoint::Tcp(addr) => (addr.ip().to_string(), Some(addr.port())),
+        Endpoint::Unix(path) => (path.to_string_lossy().into_owned(), None),
+    };
+    NativeError {
+        address: Some(address),
+        port,
+        ..io_error(error)
     }
 }
 

@@ -106,10 +106,7 @@ impl NativeConnectOptions {
                 .map(|a| Ok(Endpoint::Tcp(SocketAddr::new(ip(a)?, self.port))))
                 .collect::<napi::Result<_>>()?,
         };
-        let local = match self.local_address {
-            Some(address) => Some(SocketAddr::new(ip(&address)?, self.local_port.unwrap_or(0))),
-            None => None,
-        };
+        let local_address = self.local_address.as_deref().map(ip).transpose()?;
         let pairs = self.headers.chunks_exact(2);
         let request = OpeningRequest::new(
             &self.target,
@@ -120,7 +117,8 @@ impl NativeConnectOptions {
         Ok(Dial {
             endpoints,
             attempt_timeout: millis(self.attempt_timeout),
-            local,
+            local_address,
+            local_port: self.local_port.unwrap_or(0),
             request,
             options: self.connection.into(),
         })

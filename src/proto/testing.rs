@@ -45,7 +45,9 @@ impl From<Event<'_>> for Seen {
                 data,
                 ..
             } => Self::Text(data.into_vec()),
-            Event::Message { binary: true, data, .. } => Self::Binary(data.into_vec()),
+            Event::Message {
+                binary: true, data, ..
+            } => Self::Binary(data.into_vec()),
             Event::Ping(data) => Self::Ping(data.into_vec()),
             Event::Pong(data) => Self::Pong(data.into_vec()),
             Event::Close { code, reason } => Self::Close(code, reason.into_vec()),

@@ -32,7 +32,13 @@ fn response_failed(host: &mut Host) -> (u32, ResponseError) {
 
 fn connect_failed(host: &mut Host) -> (u32, (std::io::ErrorKind, Option<u16>)) {
     host.notice("a failed connect", |notice| match notice {
-        Notice::ConnectFailed { error, port, .. } => Some((error.kind(), *port)),
+        Notice::ConnectFailed { failures } => failures.last().map(|(endpoint, error)| {
+            let port = match endpoint {
+                Endpoint::Tcp(addr) => Some(addr.port()),
+                Endpoint::Unix(_) => None,
+            };
+            (error.kind(), port)
+        }),
         _ => None,
     })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::events::Seen;
 use super::host::{A_WHILE, CLIENT, Host, ListenOptions, SERVER, options, request, until};
 use super::peer::{End, Peer, accept_head};
-use crate::driver::command::{ConnectionOptions, SocketSetting};
+use crate::driver::command::{ConnectionOptions, Setting};
 use crate::driver::environment::conn_thread;
 use crate::driver::listener::hooks;
 use crate::driver::notice::Notice;
@@ -172,7 +172,7 @@ fn a_reset_is_survived_in_every_state() {
     peer.reset();
     host.closed(conn);
     host.send(conn, SERVER, b"to nobody");
-    host.configure(conn, SocketSetting::NoDelay(true));
+    host.configure(conn, Setting::NoDelay(true));
     // after either close frame
     let mut peer = Peer::upgraded(address);
     peer.send_close(1000);

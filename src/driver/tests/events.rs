@@ -34,6 +34,21 @@ pub enum Seen {
     Closed {
         conn: u32,
     },
+    Output {
+        conn: u32,
+        data: Vec<u8>,
+    },
+    OutputEnd {
+        conn: u32,
+    },
+    Consumed {
+        conn: u32,
+        bytes: usize,
+    },
+    Fragments {
+        conn: u32,
+        ends: Vec<u32>,
+    },
     Notice {
         conn: u32,
         notice: Notice,
@@ -118,6 +133,21 @@ impl Host {
                 }
             } else if is(Kind::Closed) {
                 Seen::Closed { conn }
+            } else if is(Kind::Output) {
+                Seen::Output {
+                    conn,
+                    data: bytes(&batch),
+                }
+            } else if is(Kind::OutputEnd) {
+                Seen::OutputEnd { conn }
+            } else if is(Kind::Consumed) {
+                Seen::Consumed { conn, bytes: a }
+            } else if is(Kind::Fragments) {
+                let word = |bytes: &[u8]| u32::from_ne_bytes(bytes.try_into().expect("4 bytes"));
+                Seen::Fragments {
+                    conn,
+                    ends: bytes(&batch).chunks(4).map(word).collect(),
+                }
             } else {
                 assert!(is(Kind::Notice));
                 let notice = batch.notices[a].take().expect("handed over once");

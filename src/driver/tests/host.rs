@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::events::Seen;
 use crate::driver::batch::Batch;
 use crate::driver::command::{
-    AutoPong, Command, CommandBatch, ConnectionOptions, Dial, Range, SendFlags, SocketSetting,
+    AutoPong, Command, CommandBatch, ConnectionOptions, Dial, Range, SendFlags, Setting,
 };
 use crate::driver::dial::OpeningRequest;
 use crate::driver::environment::{Environment, conn_thread};
@@ -212,7 +212,7 @@ impl Host {
         self.command(conn, |_| Command::End { conn });
     }
 
-    pub fn configure(&self, conn: u32, setting: SocketSetting) {
+    pub fn configure(&self, conn: u32, setting: Setting) {
         self.command(conn, |_| Command::Configure { conn, setting });
     }
 
@@ -255,7 +255,8 @@ impl Host {
         let dial = Box::new(Dial {
             endpoints,
             attempt_timeout: Duration::from_millis(100),
-            local: None,
+            local_address: None,
+            local_port: 0,
             request: OpeningRequest {
                 bytes: request("/"),
                 key: KEY.to_owned(),
@@ -407,6 +408,10 @@ impl Host {
             | Seen::Close { conn, .. }
             | Seen::Written { conn, .. }
             | Seen::Closed { conn }
+            | Seen::Output { conn, .. }
+            | Seen::OutputEnd { conn }
+            | Seen::Consumed { conn, .. }
+            | Seen::Fragments { conn, .. }
             | Seen::Notice { conn, .. } => *conn == of,
         };
         self.seen.iter().filter(count).count()

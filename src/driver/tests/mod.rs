@@ -4,6 +4,7 @@ mod events;
 mod host;
 mod peer;
 
+mod adopt;
 mod client;
 mod closing;
 mod flow;

@@ -358,7 +358,11 @@ fn the_ends_of_fragments_are_known() {
         panic!("no message");
     };
     let frame = |fin, first, len| {
-        let opcode = if first { Opcode::Binary } else { Opcode::Continuation };
+        let opcode = if first {
+            Opcode::Binary
+        } else {
+            Opcode::Continuation
+        };
         masked(fin, opcode, &vec![1; len])
     };
     let three = [
