@@ -2,30 +2,63 @@
 
 const KIB = 1024;
 
-/** The loads of `npm run bench`; `options` are those of the load generator. */
+/**
+ * A case of echoes.
+ *
+ * @param {string} name
+ * @param {Object} options of the load generator
+ * @param {string} [listener] of servers/listen.js
+ */
+function echo(name, options, listener = 'port') {
+  return { name, unit: 'msg', listener, options: { ...options, tls: listener === 'https' } };
+}
+
+/**
+ * A case of connections that are opened and closed. A connection runs more code than an echo, and
+ * less often: it takes longer until the JS engine has compiled it.
+ */
+function connect(name, listener) {
+  return { name, unit: 'conn', listener, options: { mode: 'connect', conns: 100 }, warmup: 2 };
+}
+
+/** The loads of `npm run bench`; `unit` is what is counted. */
 const CASES = [
-  { name: '64 B x 100', options: { size: 64, conns: 100 } },
-  { name: '64 B x 100, bursts of 16', options: { size: 64, conns: 100, pipeline: 16 } },
-  { name: '512 B x 100', options: { size: 512, conns: 100 } },
-  { name: '512 B text x 100', options: { size: 512, conns: 100, text: true } },
-  { name: '512 B x 100, bursts of 16', options: { size: 512, conns: 100, pipeline: 16 } },
-  { name: '1 KiB x 500', options: { size: KIB, conns: 500 } },
-  { name: '16 KiB x 50', options: { size: 16 * KIB, conns: 50 } },
-  { name: '64 KiB x 20', options: { size: 64 * KIB, conns: 20 } },
-  { name: '1 MiB x 4', options: { size: KIB * KIB, conns: 4 } },
-  { name: '64 B x 1', options: { size: 64, conns: 1 } },
-  { name: '64 B x 1, generator awake', options: { size: 64, conns: 1, spin: true } }
+  echo('64 B x 100', { size: 64, conns: 100 }),
+  echo('64 B x 100, bursts of 16', { size: 64, conns: 100, pipeline: 16 }),
+  echo('512 B x 100', { size: 512, conns: 100 }),
+  echo('512 B text x 100', { size: 512, conns: 100, text: true }),
+  echo('512 B x 100, bursts of 16', { size: 512, conns: 100, pipeline: 16 }),
+  echo('1 KiB x 500', { size: KIB, conns: 500 }),
+  echo('16 KiB x 50', { size: 16 * KIB, conns: 50 }),
+  echo('64 KiB x 20', { size: 64 * KIB, conns: 20 }),
+  echo('1 MiB x 4', { size: KIB * KIB, conns: 4 }),
+  echo('64 B x 1', { size: 64, conns: 1 }),
+  echo('64 B x 1, generator awake', { size: 64, conns: 1, spin: true }),
+  echo('adopted: 512 B x 100', { size: 512, conns: 100 }, 'http'),
+  echo('stream: 512 B x 100 over https', { size: 512, conns: 100 }, 'https'),
+  connect('connect + close, port', 'port'),
+  connect('connect + close, http server', 'http')
 ];
 
-/** What is printed of each run. */
-const METRICS = [
-  { key: 'msgs_per_s', title: 'msgs/s', digits: 0 },
-  { key: 'cpu_us_per_msg', title: 'CPU us/msg', digits: 2 },
-  { key: 'js_us_per_msg', title: 'JS us/msg', digits: 2 },
-  { key: 'p50_us', title: 'p50 us', digits: 1 },
-  { key: 'p99_us', title: 'p99 us', digits: 1 },
-  { key: 'peak_rss_mib', title: 'peak MiB', digits: 1 }
-];
+/** What is printed of each run, by what its case counts. */
+const METRICS = {
+  msg: [
+    { key: 'msgs_per_s', title: 'msgs/s', digits: 0 },
+    { key: 'cpu_us_per_msg', title: 'CPU us/msg', digits: 2 },
+    { key: 'js_us_per_msg', title: 'JS us/msg', digits: 2 },
+    { key: 'p50_us', title: 'p50 us', digits: 1 },
+    { key: 'p99_us', title: 'p99 us', digits: 1 },
+    { key: 'peak_rss_mib', title: 'peak MiB', digits: 1 }
+  ],
+  conn: [
+    { key: 'conns_per_s', title: 'conns/s', digits: 0 },
+    { key: 'cpu_us_per_conn', title: 'CPU us/conn', digits: 1 },
+    { key: 'js_us_per_conn', title: 'JS us/conn', digits: 1 },
+    { key: 'p50_us', title: 'p50 us', digits: 0 },
+    { key: 'p99_us', title: 'p99 us', digits: 0 },
+    { key: 'peak_rss_mib', title: 'peak MiB', digits: 1 }
+  ]
+};
 
 /** What hawser is to reach: the ratio of its median to that of ws, by case and metric. */
 const TARGETS = [
@@ -36,7 +69,13 @@ const TARGETS = [
   { case: '16 KiB x 50', metric: 'peak_rss_mib', most: 1, text: 'at most 1' },
   { case: '1 MiB x 4', metric: 'cpu_us_per_msg', most: 0.25, text: 'at most 1/4' },
   { case: '1 MiB x 4', metric: 'peak_rss_mib', most: 1, text: 'at most 1' },
-  { case: '64 B x 1', metric: 'p50_us', most: 1.1, text: 'at most 1.1' }
+  { case: '64 B x 1', metric: 'p50_us', most: 1.1, text: 'at most 1.1' },
+  { case: 'adopted: 512 B x 100', metric: 'js_us_per_msg', most: 1 / 12, text: 'at most 1/12' },
+  { case: 'adopted: 512 B x 100', metric: 'cpu_us_per_msg', most: 0.65, text: 'at most 0.65' },
+  { case: 'stream: 512 B x 100 over https', metric: 'msgs_per_s', least: 1, text: 'at least 1' },
+  { case: 'stream: 512 B x 100 over https', metric: 'cpu_us_per_msg', most: 1, text: 'at most 1' },
+  { case: 'connect + close, port', metric: 'cpu_us_per_conn', most: 0.35, text: 'at most 0.35' },
+  { case: 'connect + close, http server', metric: 'cpu_us_per_conn', most: 1, text: 'at most 1' }
 ];
 
 module.exports = { CASES, METRICS, TARGETS };

@@ -9,10 +9,11 @@ const SERVERS = path.resolve(__dirname, '../servers');
 const NAMES = ['hawser', 'ws', 'bun'];
 
 /**
- * How to start each server: `argv(app)` is the command line, `version` what is measured.
+ * How to start each server: `argv(app, listener)` is the command line, `listeners` those of
+ * servers/listen.js that it can run, `version` what is measured.
  *
  * @param {string[]} [wanted] names that must be there; without it all that are there
- * @returns {Map<string, {name: string, version: string, argv: Function}>}
+ * @returns {Map<string, {name: string, version: string, listeners: string[], argv: Function}>}
  */
 function findImplementations(wanted) {
   const found = new Map();
@@ -42,7 +43,14 @@ function findNodePackage(name) {
   return {
     name,
     version: require(manifest).version,
-    argv: (app) => [process.execPath, '--expose-gc', path.join(SERVERS, 'echo.js'), name, app]
+    listeners: ['port', 'http', 'https'],
+    argv: (...args) => [
+      process.execPath,
+      '--expose-gc',
+      path.join(SERVERS, 'echo.js'),
+      name,
+      ...args
+    ]
   };
 }
 
@@ -54,6 +62,7 @@ function findBun() {
       return {
         name: 'bun',
         version: probe.stdout.trim(),
+        listeners: ['port'],
         argv: () => [candidate, path.join(SERVERS, 'bun.js')]
       };
     }

@@ -1,14 +1,15 @@
 'use strict';
 
-// node echo.js hawser|ws [echo|keep|sink]
-const implementation = process.argv[2];
+// node echo.js hawser|ws [echo|keep|sink] [port|http|https]
+const [implementation, app = 'echo', listener = 'port'] = process.argv.slice(2);
 const { WebSocketServer } = require(implementation === 'hawser' ? '../..' : 'ws');
 
 const apps = require('./apps');
 const { control } = require('./control');
+const listeners = require('./listen');
 
-const wss = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
-const commands = apps[process.argv[3] ?? 'echo'](wss);
+const wss = listeners[listener](WebSocketServer);
+const commands = apps[app](wss);
 
 wss.on('listening', () => {
   control(commands);

@@ -1,18 +1,18 @@
 //! One connection of the echo mode: sends a burst, verifies its echoes, sends the next.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io::{Read, Write};
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::frame::{Burst, OPCODE_CLOSE, Pool, Shape, Stamp};
 use crate::receiver::{Event, Header, Receiver};
+use crate::stream::{Stream, is_transient};
 
 /// Payloads up to this size are compared in full, larger ones only one time in eight.
 const ALWAYS_COMPARED: usize = 4096;
 
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     index: u32,
     shape: Shape,
     depth: usize,
@@ -31,7 +31,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(
-        stream: TcpStream,
+        stream: Stream,
         index: usize,
         pool: &Rc<Pool>,
         shape: Shape,
@@ -57,7 +57,7 @@ impl Connection {
         }
     }
 
-    pub fn stream(&self) -> &TcpStream {
+    pub fn stream(&self) -> &Stream {
         &self.stream
     }
 
@@ -71,7 +71,7 @@ impl Connection {
     }
 
     pub fn is_writing(&self) -> bool {
-        self.written < self.burst.len()
+        self.written < self.burst.len() || self.stream.has_unsent()
     }
 
     /// Begins the next burst; requires `is_idle`.
@@ -88,13 +88,14 @@ impl Connection {
     /// Writes what the socket takes of the current burst.
     pub fn write_more(&mut self) -> Result<(), String> {
         while self.is_writing() {
-            match self
-                .stream
-                .write(self.burst.slice(self.written..self.burst.len()))
-            {
+            let rest = self.burst.slice(self.written..self.burst.len());
+            let result = match rest {
+                [] => self.stream.flush().map(|()| 0),
+                rest => self.stream.write(rest),
+            };
+            match result {
                 Ok(count) => self.written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_transient(&error) => break,
                 Err(error) => return Err(self.fault(&format!("write: {error}"))),
             }
         }
@@ -190,11 +191,4 @@ impl Connection {
     pub fn fault(&self, what: &str) -> String {
         format!("connection {}: {what}", self.index)
     }
-}
-
-pub fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }

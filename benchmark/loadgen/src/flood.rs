@@ -4,16 +4,15 @@
 //! many stamped messages arrived in order, and anything else if not.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use crate::connection::is_transient;
 use crate::frame::{Burst, OPCODE_CLOSE, OPCODE_TEXT, Pool, push_frame};
 use crate::options::Options;
 use crate::receiver::{Event, Receiver};
 use crate::report::Report;
 use crate::server::Server;
+use crate::stream::{Stream, is_transient};
 use crate::sys::Epoll;
 
 /// How long the server may take to work off what it was sent.
@@ -94,7 +93,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
 }
 
 struct Flooder {
-    stream: TcpStream,
+    stream: Stream,
     index: usize,
     burst: Burst,
     depth: u32,
@@ -109,7 +108,7 @@ struct Flooder {
 }
 
 impl Flooder {
-    fn new(stream: TcpStream, index: usize, burst: Burst, depth: u32) -> Self {
+    fn new(stream: Stream, index: usize, burst: Burst, depth: u32) -> Self {
         Self {
             stream,
             index,

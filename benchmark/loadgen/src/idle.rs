@@ -4,10 +4,10 @@ use std::io::Read;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::connection::is_transient;
 use crate::options::Options;
 use crate::report::Report;
 use crate::server::Server;
+use crate::stream::is_transient;
 
 /// Lets the server finish what accepting has set off.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     let rss = || server.as_ref().map_or(Ok(0), Server::rss_kib);
     let before = rss()?;
     let start = Instant::now();
-    let streams = crate::connect_all(options)?;
+    let mut streams = crate::connect_all(options)?;
     let seconds = start.elapsed().as_secs_f64();
     sleep(SETTLE);
     let opened = rss()?;
@@ -25,7 +25,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     eprintln!("open {}", options.conns);
     sleep(options.secs);
     let held = rss()?;
-    for (index, mut stream) in streams.iter().enumerate() {
+    for (index, stream) in streams.iter_mut().enumerate() {
         match stream.read(&mut [0; 16]) {
             Err(error) if is_transient(&error) => {}
             Err(error) => return Err(format!("connection {index}: read: {error}")),

@@ -1,7 +1,9 @@
 //! WebSocket load generator: one thread, one epoll loop, frames made beforehand.
 
+mod connect;
 mod connection;
 mod echo;
+mod event_loop;
 mod flood;
 mod frame;
 mod handshake;
@@ -11,13 +13,17 @@ mod options;
 mod receiver;
 mod report;
 mod server;
+mod stream;
 mod sys;
+mod tls;
+mod visit;
+mod window;
 
-use std::net::TcpStream;
 use std::process::ExitCode;
 
 use options::{Mode, Options};
 use report::Report;
+use stream::Stream;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
@@ -63,14 +69,16 @@ fn run(options: &Options) -> Result<Report, String> {
         Mode::Echo => echo::run(options),
         Mode::Idle => idle::run(options),
         Mode::Flood => flood::run(options),
+        Mode::Connect => connect::run(options),
     }
 }
 
 /// Opens all connections, one after the other.
-fn connect_all(options: &Options) -> Result<Vec<TcpStream>, String> {
+fn connect_all(options: &Options) -> Result<Vec<Stream>, String> {
+    let tls = options.tls.then(tls::config).transpose()?;
     (0..options.conns)
         .map(|index| {
-            handshake::connect(options.server)
+            handshake::connect(options.server, tls.as_ref())
                 .map_err(|error| format!("connection {index} to {}: {error}", options.server))
         })
         .collect()

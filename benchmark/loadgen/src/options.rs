@@ -8,22 +8,25 @@ use crate::frame::Shape;
 pub const USAGE: &str = "\
 usage: loadgen --port PORT [options]
 
-  --mode echo|idle|flood  echo (default): bursts, each echo verified
-                          idle: open connections and hold them
-                          flood: send without waiting, then have the server account for it
-  --host HOST             default 127.0.0.1
-  --conns N               connections, default 100
-  --size BYTES            payload of each message, 0 to 16777216, default 64
-  --pipeline D            messages per burst and connection, in one write, default 1
-  --binary | --text       default binary; text is printable ASCII
-  --warmup SECS           not measured, default 0.5
-  --secs SECS             measured (idle: held; flood: sent), default 2
-  --msgs N                end after N messages (a multiple of --pipeline) instead
-  --cpu N                 pin the generator to a core
-  --spin                  poll without sleeping
-  --verify-all            compare every payload in full (over 4096 bytes: one in eight)
-  --server-pid PID        sample the server's CPU time and memory
-  --json                  one line of JSON instead of text
+  --mode MODE        echo (default): bursts, each echo verified
+                     idle: open connections and hold them
+                     flood: send without waiting, then have the server account for it
+                     connect: open, close and open again, as fast as the server takes it
+  --host HOST        default 127.0.0.1
+  --conns N          connections at a time, default 100
+  --size BYTES       payload of each message, 0 to 16777216, default 64
+  --pipeline D       messages per burst and connection, in one write, default 1
+  --binary | --text  default binary; text is printable ASCII
+  --warmup SECS      not measured, default 0.5
+  --secs SECS        measured (idle: held; flood: sent), default 2
+  --msgs N           end after N messages (a multiple of --pipeline) instead
+  --tls              echo: over TLS 1.3; the certificate is not verified
+  --echo             connect: one message is echoed on each connection
+  --cpu N            pin the generator to a core
+  --spin             poll without sleeping
+  --verify-all       compare every payload in full (over 4096 bytes: one in eight)
+  --server-pid PID   sample the server's CPU time and memory
+  --json             one line of JSON instead of text
 ";
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -31,6 +34,7 @@ pub enum Mode {
     Echo,
     Idle,
     Flood,
+    Connect,
 }
 
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub struct Options {
     pub warmup: Duration,
     pub secs: Duration,
     pub msgs: Option<u64>,
+    pub tls: bool,
+    pub echo: bool,
     pub cpu: Option<usize>,
     pub spin: bool,
     pub verify_all: bool,
@@ -66,6 +72,8 @@ impl Options {
             warmup: Duration::from_millis(500),
             secs: Duration::from_secs(2),
             msgs: None,
+            tls: false,
+            echo: false,
             cpu: None,
             spin: false,
             verify_all: false,
@@ -87,6 +95,8 @@ impl Options {
                 "--warmup" => options.warmup = seconds(&name, &value()?)?,
                 "--secs" => options.secs = seconds(&name, &value()?)?,
                 "--msgs" => options.msgs = Some(number(&name, &value()?)?),
+                "--tls" => options.tls = true,
+                "--echo" => options.echo = true,
                 "--cpu" => options.cpu = Some(number(&name, &value()?)?),
                 "--spin" => options.spin = true,
                 "--verify-all" => options.verify_all = true,
@@ -116,6 +126,15 @@ impl Options {
         if self.mode == Mode::Flood && (self.shape.size < 8 || self.shape.text) {
             return Err("--mode flood needs binary messages of at least 8 bytes".to_owned());
         }
+        if self.tls && self.mode != Mode::Echo {
+            return Err("--tls is for --mode echo".to_owned());
+        }
+        if self.echo && self.mode != Mode::Connect {
+            return Err("--echo is for --mode connect".to_owned());
+        }
+        if self.msgs.is_some() && self.mode == Mode::Connect {
+            return Err("--mode connect ends after --secs, not after --msgs".to_owned());
+        }
         if self
             .msgs
             .is_some_and(|msgs| msgs == 0 || msgs % self.pipeline as u64 != 0)
@@ -131,6 +150,7 @@ fn mode(value: &str) -> Result<Mode, String> {
         "echo" => Ok(Mode::Echo),
         "idle" => Ok(Mode::Idle),
         "flood" => Ok(Mode::Flood),
+        "connect" => Ok(Mode::Connect),
         _ => Err(format!("unknown mode {value}\n\n{USAGE}")),
     }
 }
@@ -190,6 +210,9 @@ mod tests {
             "--port 9 --pipeline 16 --msgs 17",
             "--port 9 --mode flood --size 4",
             "--port 9 --mode nap",
+            "--port 9 --mode idle --tls",
+            "--port 9 --mode flood --echo",
+            "--port 9 --mode connect --msgs 5",
             "--port 9 --verbose",
         ] {
             assert!(parse(line).is_err(), "{line:?} was accepted");

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::histogram::Histogram;
+
 enum Value {
     Integer(u64),
     Number(f64),
@@ -33,6 +35,15 @@ impl Report {
 
     pub fn group(&mut self, name: &str, value: Report) {
         self.fields.push((name.to_owned(), Value::Group(value)));
+    }
+
+    /// Quantiles of a histogram of nanoseconds.
+    pub fn latency(&mut self, histogram: &Histogram) {
+        let micros = |ns: u64| ns as f64 / 1e3;
+        self.number("p50_us", micros(histogram.quantile(0.5)));
+        self.number("p99_us", micros(histogram.quantile(0.99)));
+        self.number("p999_us", micros(histogram.quantile(0.999)));
+        self.number("max_us", micros(histogram.max()));
     }
 
     pub fn to_json(&self) -> String {

@@ -110,6 +110,23 @@ pub fn raise_open_files(wanted: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Has `bind` with port 0 leave the choice of the port to `connect`, which knows the other end: a
+/// port may then serve several connections.
+pub fn bind_address_without_port(socket: &impl AsRawFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the kernel reads exactly the size passed from `on`, which lives for the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
 /// CPU time of the calling thread, in nanoseconds.
 pub fn thread_cpu_ns() -> u64 {
     let mut time = libc::timespec {
