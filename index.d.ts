@@ -15,7 +15,7 @@ import {
 } from 'http';
 import { Server as HTTPSServer } from 'https';
 import { createConnection } from 'net';
-import { Duplex, DuplexOptions } from 'stream';
+import { Duplex, DuplexOptions, Writable } from 'stream';
 import { SecureContextOptions } from 'tls';
 import { URL } from 'url';
 import { ZlibOptions } from 'zlib';
@@ -53,7 +53,12 @@ type BufferLike =
  *   1006: no close frame was received, or the peer broke the protocol.
  * - `error`: `(error)`, at most one, before `close`. Protocol errors have a `code`, `WS_ERR_*`.
  * - `upgrade`: `(response)`, a client's, before the response is checked.
- * - `redirect`, `unexpected-response`: for the types of ws's users; not emitted yet.
+ * - `redirect`: `(url, request)`, a client's, when the request to `url` is about to be sent.
+ * - `unexpected-response`: `(request, response)`, a client's, when the answer is no upgrade. With a
+ *   listener there is no `error`, and the listener has to end the request.
+ *
+ * Events are emitted in the asynchronous context (`AsyncLocalStorage`) in which the WebSocket was
+ * made.
  */
 declare class WebSocket extends EventEmitter {
   /** The opening handshake is under way. */
@@ -76,7 +81,7 @@ declare class WebSocket extends EventEmitter {
    *
    * - `nodebuffer`: a Buffer. Its `.buffer` may be larger than the message.
    * - `arraybuffer`: an ArrayBuffer of exactly the message's length
-   * - `fragments`: an array with one Buffer, the whole message
+   * - `fragments`: an array of Buffers, one for each fragment that is not empty
    * - `blob`: a Blob. Declare the listener's parameter as `WebSocket.RawData | Blob`.
    */
   binaryType: 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob';
@@ -113,13 +118,11 @@ declare class WebSocket extends EventEmitter {
    * Connects to `address`. What can be told from the arguments throws; all else is an `'error'`
    * event, followed by `'close'`.
    *
-   * @param address `ws:`, `http:` (taken for `ws:`) or `ws+unix:/path/of/socket:/path/of/url`.
-   *   User info becomes Basic authorization.
+   * @param address `ws:`, `wss:`, `http:`, `https:` (taken for `ws:` and `wss:`) or
+   *   `ws+unix:/path/of/socket:/path/of/url`. User info becomes Basic authorization.
    * @throws {SyntaxError} The URL is invalid, has another scheme or a fragment; a subprotocol is
    *   no token (RFC 9110 section 5.6.2) or is there twice.
    * @throws {RangeError} `protocolVersion` is neither 13 nor 8.
-   * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`: `wss:`, `https:`, and the options
-   *   that say so.
    */
   constructor(address: string | URL, options?: WebSocket.ClientOptions | ClientRequestArgs);
   /** @param protocols The subprotocols to offer, the preferred one first. */
@@ -187,6 +190,18 @@ declare class WebSocket extends EventEmitter {
   pause(): void;
   /** Goes on after {@link pause}, with the next tick. */
   resume(): void;
+  /**
+   * Makes a WebSocket that was constructed with `null` out of a stream whose opening handshake is
+   * over, and emits `'open'`.
+   *
+   * @param head What was received with the handshake.
+   * @param options Those of the constructor hold too.
+   */
+  setSocket(
+    socket: Duplex,
+    head: Buffer,
+    options: WebSocket.ConnectionOptions & { generateMask?(mask: Buffer): void }
+  ): void;
 
   /** For `open`, `message`, `close` and `error`; others are ignored. */
   addEventListener<K extends keyof WebSocket.WebSocketEventMap>(
@@ -337,14 +352,20 @@ declare namespace WebSocket {
     maxBufferedChunks?: number | undefined;
     /** Hand over text and close reasons without checking that they are UTF-8. Default: false. */
     skipUTF8Validation?: boolean | undefined;
-    /** Not supported yet: anything truthy throws. Default: false, in clients too. */
+    /**
+     * Not supported yet: with anything truthy a process warning says that connections are not
+     * compressed. Default: false, in clients too.
+     */
     perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
   }
 
   /**
-   * Options of a client. Of the options of `http.request` these are used: `headers`, `auth`,
-   * `lookup`, `family`, `hints`, `autoSelectFamily`, `autoSelectFamilyAttemptTimeout`,
-   * `localAddress`, `localPort`.
+   * Options of a client, and those of `http.request`, `https.request` and `tls.connect` but for what
+   * the URL says.
+   *
+   * The connection is made on an I/O thread, unless that takes Node's own HTTP client: for `wss:`,
+   * `agent`, `createConnection`, `finishRequest`, `followRedirects`, `signal`, `setHost` and options
+   * of its parser.
    */
   interface ClientOptions extends ConnectionOptions, SecureContextOptions {
     /** The subprotocols to offer, when the second argument is not given. */
@@ -367,19 +388,26 @@ declare namespace WebSocket {
     localAddress?: string | undefined;
     /** 4 or 6: the addresses to look up. Default: both. */
     family?: number | undefined;
-    /** Not supported yet: true throws. */
+    /**
+     * Follow redirects. Credentials are not sent to another host, nor from `wss:` to `ws:`, unless
+     * `'redirect'` has a listener. Default: false.
+     */
     followRedirects?: boolean | undefined;
-    /** Without effect as long as redirects are not followed. */
+    /** Most redirects to follow. Default: 10. */
     maxRedirects?: number | undefined;
-    /** Not supported yet: throws. */
+    /** The agent of the request, for instance one that goes through a proxy. */
     agent?: Agent | undefined;
-    /** Not supported yet: throws. */
+    /** Makes the connection of the request. */
     createConnection?: typeof createConnection | undefined;
-    /** Not supported yet: throws. */
+    /** Changes the request before it is sent; has to call `request.end()`. */
     finishRequest?: FinishRequestCallback | undefined;
-    /** Without effect as long as there is no TLS. */
+    /** Gives the handshake up with an `AbortError`. */
+    signal?: AbortSignal | undefined;
+    /** The server name for SNI and for its certificate (TLS). Default: the URL's host. */
+    servername?: string | undefined;
+    /** Judges the server's certificate (TLS). Default: `tls.checkServerIdentity`. */
     checkServerIdentity?(servername: string, cert: CertMeta): boolean;
-    /** Without effect as long as there is no TLS. */
+    /** Whether a certificate that cannot be verified is an error (TLS). Default: true. */
     rejectUnauthorized?: boolean | undefined;
   }
 
@@ -407,7 +435,7 @@ declare namespace WebSocket {
     concurrencyLimit?: number | undefined;
   }
 
-  /** Options of a server. `port` has to be given, as long as `server` and `noServer` throw. */
+  /** Options of a server; exactly one of `port`, `server` and `noServer` has to be given. */
   interface ServerOptions<
     U extends typeof WebSocket.WebSocket = typeof WebSocket.WebSocket,
     V extends typeof IncomingMessage = typeof IncomingMessage
@@ -447,9 +475,9 @@ declare namespace WebSocket {
     reusePort?: boolean | undefined;
     /** Whether an IPv6 address takes no IPv4 connections. Default: false. Not in ws. */
     ipv6Only?: boolean | undefined;
-    /** Not supported yet: throws. */
+    /** The HTTP(S) server whose upgrade requests are answered. */
     server?: HTTPServer<V> | HTTPSServer<V> | undefined;
-    /** Not supported yet: true throws. */
+    /** Only `handleUpgrade` brings connections. Default: false. */
     noServer?: boolean | undefined;
   }
 
@@ -535,22 +563,32 @@ declare namespace WebSocket {
      * @param callback A listener for `'listening'`.
      * @throws {TypeError} Not exactly one of `port`, `server` and `noServer` is given.
      * @throws {RangeError} with the code `ERR_SOCKET_BAD_PORT`
-     * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`, for the options that say so
      */
     constructor(options?: ServerOptions<T, U>, callback?: () => void);
 
-    /** Where it listens; null before `'listening'` and after `close()`. */
+    /**
+     * Where it listens; null before `'listening'` and after `close()`.
+     *
+     * @throws {Error} with `noServer`
+     */
     address(): AddressInfo | string | null;
     /**
-     * Stops listening and closes no client: `'close'` follows the last one.
+     * Stops listening and closes no client: `'close'` follows the last one. A `server` of the
+     * application's is left, not closed.
      *
      * @param cb A listener for `'close'`; called with an Error if the server is closed already.
      */
     close(cb?: (err?: Error) => void): void;
     /**
-     * Not supported yet.
+     * Answers an upgrade request that somebody else has read, as listeners of an HTTP server's
+     * `'upgrade'` get it.
      *
-     * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`
+     * A plain `net.Socket` is moved to an I/O thread and stays the connection's identity
+     * (addresses, settings, `destroy()`, `'close'`). Any other stream is read and written by
+     * JavaScript.
+     *
+     * @param callback Called when the connection is open; not if the request is refused.
+     * @throws {Error} The socket is a WebSocket's already.
      */
     handleUpgrade(
       request: InstanceType<U>,
@@ -606,22 +644,102 @@ declare namespace WebSocket {
   function configureRuntime(options?: RuntimeOptions): void;
 
   /**
-   * Not supported yet.
+   * A Duplex on top of a WebSocket: each write sends a message, and messages are read. Reading too
+   * little pauses the WebSocket. `end()` closes, `destroy()` terminates.
    *
-   * @throws {Error} with the code `ERR_HAWSER_NOT_SUPPORTED`
+   * @param options `readableObjectMode`: a message is a chunk, text a string.
    */
   function createWebSocketStream(websocket: WebSocket, options?: DuplexOptions): Duplex;
 
-  /** Not supported yet: throws. */
-  const Receiver: new (options?: object) => never;
-  /** Not supported yet: throws. */
-  const Sender: new (socket: Duplex, ...args: any[]) => never;
+  /**
+   * Reads frames on the JavaScript thread: bytes are written to it, and it emits `message`
+   * (data, isBinary), `ping` and `pong` (data), `conclude` (code, reason), and `error` as a
+   * WebSocket does.
+   */
+  class Receiver extends Writable {
+    constructor(options?: {
+      /** Default: true; see {@link ConnectionOptions}. */
+      allowSynchronousEvents?: boolean | undefined;
+      /** Default: `nodebuffer`. */
+      binaryType?: WebSocket['binaryType'] | undefined;
+      /** Negotiated extensions; not supported yet: with any it throws. */
+      extensions?: object | undefined;
+      /** Whether frames come from a client. Default: false. */
+      isServer?: boolean | undefined;
+      /** Accepted and without effect. */
+      maxBufferedChunks?: number | undefined;
+      /** 0, the default, = no limit. */
+      maxFragments?: number | undefined;
+      /** Bytes; 0, the default, = 4 GiB - 1. */
+      maxPayload?: number | undefined;
+      /** Default: false. */
+      skipUTF8Validation?: boolean | undefined;
+    });
+  }
+
+  interface FrameOptions {
+    /** Whether it is the last of its message. */
+    fin?: boolean | undefined;
+    /** Fills in the masking key. Default: a random one. */
+    generateMask?(mask: Buffer): void;
+    mask?: boolean | undefined;
+    /** Where the masking key is put, 4 bytes. */
+    maskBuffer?: Buffer | undefined;
+    /** RFC 6455 section 5.2. */
+    opcode: number;
+    /** Whether `data` must not be masked in place. */
+    readOnly?: boolean | undefined;
+    rsv1?: boolean | undefined;
+  }
+
+  /** Writes frames to a stream, on the JavaScript thread. */
+  class Sender {
+    /** @param extensions Negotiated extensions; not supported yet: with any it throws. */
+    constructor(socket: Duplex, extensions?: object, generateMask?: (mask: Buffer) => void);
+    /** The bytes of a frame: its header, and its payload if that is not in the same Buffer. */
+    static frame(data: Buffer | string, options: FrameOptions): Array<Buffer | string>;
+    send(
+      data: BufferLike,
+      options: { binary?: boolean; compress?: boolean; fin?: boolean; mask?: boolean },
+      cb?: (err?: Error) => void
+    ): void;
+    ping(data: any, mask?: boolean, cb?: (err?: Error) => void): void;
+    pong(data: any, mask?: boolean, cb?: (err?: Error) => void): void;
+    close(code?: number, data?: string | Buffer, mask?: boolean, cb?: (err?: Error) => void): void;
+    /** Writes what {@link Sender.frame} has returned. */
+    sendFrame(list: Array<Buffer | string>, cb?: (err?: Error) => void): void;
+  }
+
   /** Not supported yet: throws. */
   const PerMessageDeflate: new (options?: PerMessageDeflateOptions) => never;
-  /** Not supported yet: both throw. */
-  const extension: { parse(header: string): never; format(extensions: object): never };
-  /** Not supported yet: throws. */
-  const subprotocol: { parse(header: string): never };
+
+  /** The value of a parameter of an extension; true without one. */
+  type ExtensionValue = string | number | true;
+
+  /** `Sec-WebSocket-Extensions` (RFC 6455 section 9.1). */
+  const extension: {
+    /**
+     * For each extension its offers, for each of these its parameters.
+     *
+     * @throws {SyntaxError}
+     */
+    parse(header: string): { [name: string]: Array<{ [param: string]: Array<string | true> }> };
+    format(extensions: {
+      [name: string]:
+        | { [param: string]: ExtensionValue | ExtensionValue[] }
+        | Array<{ [param: string]: ExtensionValue | ExtensionValue[] }>;
+    }): string;
+  };
+
+  /** `Sec-WebSocket-Protocol` (RFC 6455 section 11.3.4). */
+  const subprotocol: {
+    /**
+     * The subprotocols in the client's order of preference.
+     *
+     * @throws {SyntaxError}
+     */
+    parse(header: string): Set<string>;
+  };
 }
 
 export = WebSocket;

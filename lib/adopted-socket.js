@@ -18,6 +18,8 @@ const kCarrier = Symbol('carrier');
  * count.
  */
 class AdoptedCarrier {
+  /** Bytes do not pass through the stream that `socket` is. */
+  bypassesStream = true;
   /** Bytes in each direction, as they stood when the connection ended. */
   #final = null;
   #timer = null;

@@ -48,7 +48,7 @@ function parse(parser, header) {
   try {
     return parser(header);
   } catch (err) {
-    throw new SyntaxError(err.message);
+    throw new SyntaxError(err.message, { cause: err });
   }
 }
 

@@ -22,6 +22,8 @@ class NativeSocket extends Duplex {
   #conn;
   #peer;
   #ws;
+  /** Bytes of a WebSocket do not pass through the stream that this is. */
+  bypassesStream = true;
   #raw = false;
   #callbacks = [];
   #endReceived = false;

@@ -24,6 +24,7 @@ function sendNow(ws, data, flags, cb) {
   flags = withKey(ws, flags);
   const key = maskKey(ws, flags);
   if (cb) flags = expectWritten(ws, flags, cb);
+  if (ws._carrier !== null && ws._unsent() >= HIGH_WATER_MARK) expectDrain(ws);
   let length;
   if (bytes === null) {
     length = native.sendText(conn, flags, data, key);
@@ -32,6 +33,24 @@ function sendNow(ws, data, flags, cb) {
     native.sendData(conn, flags, bytes, key);
   }
   ws._queuedBytes += frameLength(length, flags);
+}
+
+/** As Node's sockets: with fewer bytes unsent nobody waits for 'drain'. */
+const HIGH_WATER_MARK = 16 * 1024;
+
+/** Emits 'drain' on the socket when nothing is unsent any more, if that has a listener. */
+function expectDrain(ws) {
+  const { socket } = ws._carrier;
+  if (ws._drainExpected || socket.listenerCount('drain') === 0) return;
+  // its own writable side does it
+  if (!ws._carrier.bypassesStream) return;
+  ws._drainExpected = true;
+  process.nextTick(sendRaw, ws, [EMPTY_BUFFER], function written(err) {
+    ws._drainExpected = false;
+    if (err) return;
+    if (ws._unsent() === 0) socket.emit('drain');
+    else expectDrain(ws);
+  });
 }
 
 /** Bytes outside of any frame of ours, in order with these. */

@@ -73,7 +73,11 @@ class Receiver extends Writable {
         return;
       }
       if (event.kind === 'close') {
-        this.emit('conclude', event.code ?? 1005, event.data.length > 0 ? event.data : EMPTY_BUFFER);
+        this.emit(
+          'conclude',
+          event.code ?? 1005,
+          event.data.length > 0 ? event.data : EMPTY_BUFFER
+        );
         this.end();
       } else if (this._allowSynchronousEvents) {
         this.#emit(event);

@@ -74,10 +74,14 @@ class Sender {
     const start = 2 + lengthBytes + (key === null ? 0 : 4);
     const head = Buffer.allocUnsafe(merges ? start + length : start);
     head[0] = options.opcode | (options.fin ? FIN : 0) | (options.rsv1 ? RSV1 : 0);
-    head[1] = (key === null ? 0 : MASK) | [length, , 126, , , , , , 127][lengthBytes];
-    if (lengthBytes === 2) {
+    head[1] = key === null ? 0 : MASK;
+    if (lengthBytes === 0) {
+      head[1] |= length;
+    } else if (lengthBytes === 2) {
+      head[1] |= 126;
       head.writeUInt16BE(length, 2);
-    } else if (lengthBytes === 8) {
+    } else {
+      head[1] |= 127;
       head.writeUInt16BE(0, 2);
       head.writeUIntBE(length, 4, 6);
     }

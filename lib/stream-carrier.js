@@ -16,6 +16,8 @@ const REPORT_STEP = 64 * 1024;
  * the connection wants written comes back.
  */
 class StreamCarrier {
+  /** All bytes pass through `socket`. */
+  bypassesStream = false;
   /** Bytes that the stream has written, in all. */
   written = 0;
   #unreported = 0;

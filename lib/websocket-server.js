@@ -295,7 +295,8 @@ class WebSocketServer extends EventEmitter {
     socket.allowHalfOpen = false;
     const req = incomingRequest(event.request, () => socket);
     const headers = {};
-    for (let i = 0; i < event.headers.length; i += 2) headers[event.headers[i]] = event.headers[i + 1];
+    for (let i = 0; i < event.headers.length; i += 2)
+      headers[event.headers[i]] = event.headers[i + 1];
     const { status, error } = event;
     clientError(this, req, socket, { status, message: error.message, headers });
   }

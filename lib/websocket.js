@@ -62,6 +62,8 @@ class WebSocket extends EventEmitter {
     this._generateMask = null;
     /** What joins us to a socket: null on a native connection whose socket nobody has asked for. */
     this._carrier = null;
+    /** Somebody waits for the socket's 'drain'. */
+    this._drainExpected = false;
     /** What stands for ws's receiver and sender, once somebody has asked for it. */
     this._receiverView = null;
     this._senderView = null;

@@ -1,6 +1,7 @@
 // What @types/ws does not have.
 
 import * as http from 'node:http';
+import { Duplex } from 'node:stream';
 import WebSocket, { configureRuntime, WebSocketServer } from 'hawser';
 
 configureRuntime({ threads: 2 });
@@ -40,3 +41,25 @@ ws.binaryType = 'text';
 configureRuntime({ threads: 'all' });
 
 export { runtime };
+
+// What ws exports and @types/ws does not declare.
+const receiver = new WebSocket.Receiver({
+  isServer: true,
+  maxPayload: 10,
+  binaryType: 'fragments'
+});
+receiver.on('message', (data: WebSocket.RawData, isBinary: boolean) => console.log(data, isBinary));
+receiver.write(Buffer.alloc(2));
+const options: WebSocket.FrameOptions = { fin: true, opcode: 1, mask: true, readOnly: true };
+const frame: (string | Buffer)[] = WebSocket.Sender.frame('text', options);
+declare const duplex: Duplex;
+const sender = new WebSocket.Sender(duplex, {}, (mask) => mask.fill(1));
+sender.send('text', { binary: false, fin: true, mask: true }, (err) => console.log(err));
+sender.sendFrame(frame);
+const offers = WebSocket.extension.parse('permessage-deflate; client_max_window_bits');
+const header: string = WebSocket.extension.format({ x: { a: true, b: [1, '2'] } });
+const names: Set<string> = WebSocket.subprotocol.parse('a, b');
+console.log(offers['permessage-deflate'][0].client_max_window_bits, header, names.size);
+const detached = new WebSocket(null, undefined, {});
+detached.setSocket(duplex, Buffer.alloc(0), { maxPayload: 0 });
+new WebSocket('wss://localhost', { servername: 'a', signal: AbortSignal.timeout(1) });
