@@ -18,6 +18,7 @@ const freeLent = [];
 let live = 0;
 let draining = false;
 let flushPlanned = false;
+let lateFlushPlanned = false;
 /** The process is about to end: no tick and no turn comes after this one. */
 let exiting = false;
 let ackTarget = null;
@@ -48,6 +49,21 @@ function planFlush() {
   if (flushPlanned) return;
   flushPlanned = true;
   if (!draining) process.nextTick(flush);
+}
+
+/**
+ * Makes sure that `flush` is called when the event loop has polled all sockets: what each of them
+ * has received goes to the I/O threads together.
+ */
+function planLateFlush() {
+  if (flushPlanned || lateFlushPlanned) return;
+  lateFlushPlanned = true;
+  setImmediate(lateFlush);
+}
+
+function lateFlush() {
+  lateFlushPlanned = false;
+  if (!flushPlanned) flush();
 }
 
 /** Marks the delivery of a batch, during which nothing is flushed by tick. */
@@ -118,9 +134,9 @@ function unhold() {
 }
 
 /** The rare calls, each followed by a flush. */
-function command(name) {
+function command(name, plan = planFlush) {
   return (...args) => {
-    planFlush();
+    plan();
     const result = environment[name](...args);
     if (exiting) flushAtExit();
     return result;
@@ -162,9 +178,9 @@ module.exports = {
   counters: (segment) => environment.counters(segment),
   drain: functions.drain,
   adopt: command('adopt'),
-  confirm: command('confirm'),
+  confirm: command('confirm', planLateFlush),
   ended: command('ended'),
-  feed: command('feed'),
+  feed: command('feed', planLateFlush),
   feedEnd: command('feedEnd'),
   relay: command('relay'),
   fill: functions.fill,
