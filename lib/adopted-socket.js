@@ -61,6 +61,7 @@ class AdoptedCarrier {
     socket[kCarrier] = carrier;
     // a connection that breaks must not take the process with it
     socket.on('error', ignore);
+    socket.on('newListener', tapForData);
     return carrier;
   }
 
@@ -198,5 +199,11 @@ function isPlain(socket) {
 }
 
 function ignore() {}
+
+/** Who listens to the bytes gets to see them. */
+function tapForData(name) {
+  const { conn } = this[kCarrier];
+  if (name === 'data' && conn !== -1) native.tap(conn, true);
+}
 
 module.exports = AdoptedCarrier;

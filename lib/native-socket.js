@@ -50,6 +50,10 @@ class NativeSocket extends Duplex {
     this._lastRead = 0;
     // as ws does: a connection that breaks must not take the process with it
     this.on('error', () => {});
+    this.on('newListener', (name) => {
+      // who listens to the bytes of a WebSocket gets to see them
+      if (name === 'data' && this.#ws !== null && this.#conn !== -1) native.tap(this.#conn, true);
+    });
   }
 
   /** The stream of a connection without a WebSocket. */
@@ -115,6 +119,11 @@ class NativeSocket extends Duplex {
   get bytesWritten() {
     if (this.#final !== null) return this.#final.sent;
     return this.#ws === null ? this.#sent : this.#ws._transferred(3) + this.#ws._unsent();
+  }
+
+  /** As far as there is one: a number that no other open connection has. */
+  get _handle() {
+    return this.#conn === -1 ? null : { fd: this.#conn };
   }
 
   /** For lib/websocket.js, which has carriers of other kinds too. */
@@ -209,6 +218,7 @@ class NativeSocket extends Duplex {
   /** The handshake is over: the connection is `ws`'s. */
   _attach(ws) {
     this.#ws = ws;
+    if (this.listenerCount('data') > 0) native.tap(this.#conn, true);
   }
 
   // ---- the native side's calls; see lib/events.js ----

@@ -201,5 +201,6 @@ module.exports = {
   setKeepAlive: command('setKeepAlive'),
   setLimits: command('setLimits'),
   setNoDelay: command('setNoDelay'),
+  tap: command('tap'),
   terminate: command('terminate')
 };

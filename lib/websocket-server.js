@@ -80,6 +80,8 @@ class WebSocketServer extends EventEmitter {
     this._state = RUNNING;
     if (options.clientTracking) this.clients = new Set();
     this._context = asyncContext.capture();
+    /** The application's server. */
+    this._server = null;
     for (const name of HOOK_OPTIONS) this.#watch(name);
     this.#listener = null;
     if (hasPort) this.#listener = new NativeListener(this, callback);
@@ -135,6 +137,7 @@ class WebSocketServer extends EventEmitter {
         this.#external.removeListener(name, listener);
       }
       this.#external = null;
+      this._server = null;
     }
     if (this.clients && this.clients.size > 0) this.#emitsClose = true;
     else process.nextTick(emitClose, this);
@@ -155,6 +158,7 @@ class WebSocketServer extends EventEmitter {
   #listenTo(server) {
     const onConnection = (ws, req) => this.emit('connection', ws, req);
     this.#external = server;
+    this._server = server;
     this.#externalListeners = [
       ['listening', (...args) => this.emit('listening', ...args)],
       ['error', (...args) => this.emit('error', ...args)],

@@ -405,7 +405,9 @@ class WebSocket extends EventEmitter {
   }
 
   _notice(event) {
-    if (event.kind === 'failed') {
+    if (event.kind === 'rawData') {
+      this._carrier.socket.emit('data', event.data);
+    } else if (event.kind === 'failed') {
       if (this._held !== null) this._held.push(failed, event.error);
       else failed(this, event.error);
     } else {

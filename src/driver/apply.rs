@@ -143,7 +143,11 @@ impl Connection {
     }
 
     fn configure(&self, setting: Setting) {
-        let io = self.io();
+        let mut io = self.io();
+        if let Setting::Tap(on) = setting {
+            io.tapped = on;
+            return;
+        }
         let Some(transport) = &io.transport else {
             return;
         };
@@ -157,6 +161,7 @@ impl Connection {
                 state.proto.set_limits(max_payload, skip_utf8_validation);
                 Ok(())
             }
+            Setting::Tap(_) => Ok(()),
             Setting::NoDelay(on) => transport.set_no_delay(on),
             Setting::KeepAlive { on, idle } => transport.set_keep_alive(on, idle),
         };

@@ -157,6 +157,8 @@ pub enum Setting {
         max_payload: u64,
         skip_utf8_validation: bool,
     },
+    /// Whether JavaScript is to see the bytes as they are read, too.
+    Tap(bool),
     NoDelay(bool),
     KeepAlive {
         on: bool,

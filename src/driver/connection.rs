@@ -73,6 +73,8 @@ pub(super) struct Io {
     pub(super) doomed: bool,
     /// Counts the reads, for JavaScript.
     pub(super) read: u8,
+    /// JavaScript sees the bytes that are read.
+    pub(super) tapped: bool,
     /// Counts the bytes read, for JavaScript.
     pub(super) received: u64,
     pub(super) counter: Counter,
@@ -156,6 +158,7 @@ impl Connection {
                 shut: false,
                 doomed: false,
                 read: 0,
+                tapped: false,
                 received: 0,
                 counter,
                 errno: 0,

@@ -38,7 +38,7 @@ pub enum Notice {
     /// A plain HTTP request for a `request` listener; the connection is in raw mode and its first
     /// bytes, the request itself, follow.
     Request { listener: u32, peer: PeerInfo },
-    /// Bytes received in raw mode.
+    /// Bytes received in raw mode, or those that a tapped connection has read.
     RawData(Vec<u8>),
     /// The peer ended its half in raw mode.
     RawEnd,

@@ -97,17 +97,20 @@ impl Connection {
             let mut state = self.link.lock();
             let state = &mut *state;
             if let (Some(room), Some(transport)) = (state.proto.payload_room(), &mut io.transport) {
-                let count = ready!(transport.poll_receive(cx, room))?.len();
+                let chunk = ready!(transport.poll_receive(cx, room))?;
+                let count = chunk.len();
                 if count == 0 {
                     return Poll::Ready(Ok(false));
                 }
                 io.received += count as u64;
+                let seen = io.tapped.then(|| chunk.to_vec());
                 // SAFETY: the transport has filled the first `count` bytes of the room.
                 match unsafe { state.proto.payload_received(count) } {
                     Ok(Some(event)) => self.deliver(io, state, event),
                     Ok(None) => {}
                     Err(error) => self.protocol_error(io, error),
                 }
+                self.tap(io, seen);
                 return Poll::Ready(Ok(true));
             }
         }
@@ -122,8 +125,19 @@ impl Connection {
             return Poll::Ready(Ok(false));
         }
         io.received += chunk.len() as u64;
+        // before it is unmasked in place
+        let seen = (io.tapped && matches!(io.stage, Stage::Open)).then(|| chunk.to_vec());
         self.consume(io, chunk);
+        self.tap(io, seen);
         Poll::Ready(Ok(true))
+    }
+
+    /// Shows JavaScript the bytes of a read, behind what they have brought.
+    fn tap(self: &Rc<Self>, io: &mut Io, seen: Option<Vec<u8>>) {
+        if let Some(bytes) = seen {
+            self.spend_credit(io, bytes.len());
+            self.env.notify(self.id(), Notice::RawData(bytes));
+        }
     }
 
     fn consume(self: &Rc<Self>, io: &mut Io, chunk: &mut [u8]) {

@@ -328,6 +328,14 @@ impl NativeEnvironment {
             .command(conn, |_| Command::Configure { conn, setting });
     }
 
+    /// Whether the bytes that are read come as `rawData` notices, behind what they have brought.
+    #[napi]
+    pub fn tap(&self, conn: u32, on: bool) {
+        let setting = Setting::Tap(on);
+        self.state
+            .command(conn, |_| Command::Configure { conn, setting });
+    }
+
     /// Most bytes of a message, 0 = off, and whether text is taken as it is; from now on.
     #[napi]
     pub fn set_limits(&self, conn: u32, max_payload: f64, skip_utf8_validation: bool) {
