@@ -79,10 +79,6 @@ class AdoptedCarrier {
     return this.#timer;
   }
 
-  get timeout() {
-    return this.#timer === null ? 0 : this.#timer.timeout;
-  }
-
   /** Node moves nothing here. */
   start() {}
 
@@ -130,24 +126,20 @@ class AdoptedSocket extends net.Socket {
     return super.bytesWritten + this[kCarrier].sent;
   }
 
-  get timeout() {
-    return this[kCarrier].timeout;
-  }
-
   setTimeout(timeout, callback) {
+    this.timeout = timeout;
     this[kCarrier].timer.set(timeout, callback);
     return this;
   }
 
   pause() {
     const { ws, conn } = this[kCarrier];
-    if (conn !== -1 && ws._held === null) native.pause(conn, true);
+    if (conn !== -1) ws._stop();
     return super.pause();
   }
 
   resume() {
-    const { ws, conn } = this[kCarrier];
-    if (conn !== -1 && ws._held === null) native.pause(conn, false);
+    this[kCarrier].ws._flow();
     return super.resume();
   }
 
@@ -203,7 +195,7 @@ function ignore() {}
 /** Who listens to the bytes gets to see them. */
 function tapForData(name) {
   const { conn } = this[kCarrier];
-  if (name === 'data' && conn !== -1) native.tap(conn, true);
+  if (name === 'data' && conn !== -1) native.tap(conn);
 }
 
 module.exports = AdoptedCarrier;

@@ -2,33 +2,34 @@
 
 const { AsyncResource } = require('async_hooks');
 
-/**
- * The property of an AsyncResource that holds what AsyncLocalStorage has stored, by its
- * description: up to Node 22 there is one for each storage in use, from 24 on always one.
- */
-const STORES = ['kResourceStore', 'context_frame'];
-
-/** Whether a resource made when nothing is stored shows that there could be something. */
-const isKnown = hasStore(new AsyncResource('hawser')) !== undefined;
+const OPTIONS = { requireManualDestroy: true };
 
 /**
- * The asynchronous context of the caller, in which a socket's events are to be emitted as with
- * Node's sockets: an AsyncResource, or null if nothing would see the difference.
+ * The asynchronous context of the caller, as an AsyncResource of its own: a socket's events are
+ * emitted in it, as with Node's sockets, and what a listener enters stays there.
  */
 function capture() {
-  const resource = new AsyncResource('WEBSOCKET', { requireManualDestroy: true });
-  return isKnown && !hasStore(resource) ? null : resource;
+  return new AsyncResource('WEBSOCKET', OPTIONS);
 }
 
-/** Whether AsyncLocalStorage has stored something in it; undefined: there is no telling. */
-function hasStore(resource) {
-  let known = parseInt(process.versions.node, 10) < 24 ? false : undefined;
+/**
+ * Makes `resource` see what `handle`, a socket's, sees. Node reuses HTTP parsers, and up to Node 22 what
+ * a listener enters on one stays there: so the context of an 'upgrade' event may be another
+ * connection's, and that of the handle is right. From Node 24 on there is nothing to mend.
+ */
+function inherit(resource, handle) {
   for (const symbol of Object.getOwnPropertySymbols(resource)) {
-    if (!STORES.includes(symbol.description)) continue;
-    if (resource[symbol] !== undefined) return true;
-    known = false;
+    if (symbol.description === 'kResourceStore') resource[symbol] = handle[symbol];
   }
-  return known;
 }
 
-module.exports = { capture };
+/** A callback that is called in the context of the caller. */
+function bind(callback) {
+  const resource = new AsyncResource('WEBSOCKET_SEND', OPTIONS);
+  return (err) => {
+    if (err === undefined) resource.runInAsyncScope(callback);
+    else resource.runInAsyncScope(callback, undefined, err);
+  };
+}
+
+module.exports = { bind, capture, inherit };

@@ -61,25 +61,33 @@ function isGiven(name, value) {
 }
 
 /**
- * The target of an address.
+ * An address as a URL, `ws:` and `wss:` in the place of `http:` and `https:`.
  *
- * @throws {SyntaxError} for a bad URL, scheme or fragment
+ * @throws {SyntaxError}
  */
-function parseAddress(address) {
+function parseUrl(address) {
   let url = address;
   if (!(address instanceof URL)) {
     try {
       url = new URL(address);
-    } catch {
-      throw new SyntaxError(`Invalid URL: ${address}`);
+    } catch (err) {
+      throw new SyntaxError(`Invalid URL: ${address}`, { cause: err });
     }
   }
-  let protocol = url.protocol;
-  if (protocol === 'http:') protocol = 'ws:';
-  else if (protocol === 'https:') protocol = 'wss:';
-  const href =
-    protocol === url.protocol ? url.href : protocol + url.href.slice(url.protocol.length);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return url;
+  url = new URL(url);
+  url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:';
+  return url;
+}
 
+/**
+ * What to connect to and to ask for.
+ *
+ * @param {URL} url
+ * @throws {SyntaxError} for another scheme, or a fragment
+ */
+function targetOf(url) {
+  const { protocol } = url;
   const isUnix = protocol === 'ws+unix:';
   if (protocol !== 'ws:' && protocol !== 'wss:' && !isUnix) {
     throw new SyntaxError(
@@ -90,7 +98,6 @@ function parseAddress(address) {
   if (url.hash) throw new SyntaxError('The URL contains a fragment identifier');
   const isSecure = protocol === 'wss:';
   const parsed = {
-    href,
     isSecure,
     host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
     port: url.port || (isSecure ? 443 : 80),
@@ -182,4 +189,4 @@ function headerEntries(headers) {
   return entries;
 }
 
-module.exports = { complete, needsNode, parseAddress, parseProtocols, requestHeaders };
+module.exports = { complete, needsNode, parseUrl, parseProtocols, requestHeaders, targetOf };

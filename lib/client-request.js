@@ -7,7 +7,7 @@ const tls = require('tls');
 const { createHash, randomBytes } = require('crypto');
 
 const { GUID } = require('./constants');
-const { parseAddress } = require('./client-options');
+const { parseUrl, targetOf } = require('./client-options');
 
 /**
  * A client's opening handshake through Node's own HTTP client, for what only that can honour: TLS,
@@ -161,13 +161,13 @@ class RequestHandshake {
     let next;
     let target;
     try {
-      next = resolve(location, address);
-      target = parseAddress(next);
+      next = parseUrl(resolve(location, address));
+      ws._url = next.href;
+      target = targetOf(next);
     } catch (err) {
       this.#fail(err);
       return;
     }
-    ws._url = target.href;
     this.#send(next, target);
   }
 
@@ -220,8 +220,8 @@ function judge(res, key, protocols) {
 function resolve(location, address) {
   try {
     return new URL(location, address);
-  } catch {
-    throw new SyntaxError(`Invalid URL: ${location}`);
+  } catch (err) {
+    throw new SyntaxError(`Invalid URL: ${location}`, { cause: err });
   }
 }
 

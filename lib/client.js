@@ -7,15 +7,17 @@ const { connectError, handshakeError } = require('./errors');
 const {
   complete,
   needsNode,
-  parseAddress,
+  parseUrl,
   parseProtocols,
-  requestHeaders
+  requestHeaders,
+  targetOf
 } = require('./client-options');
 const { RequestHandshake, fail } = require('./client-request');
 const { incomingResponse } = require('./request');
 const connectionOptions = require('./connection-options');
 const events = require('./events');
 const native = require('./native');
+const HandshakeRequest = require('./handshake-request');
 const NativeSocket = require('./native-socket');
 const outgoing = require('./outgoing');
 const Target = require('./target');
@@ -36,8 +38,9 @@ function connect(ws, address, protocols, options) {
   }
   const opts = complete(options);
   if (protocols === undefined) protocols = opts.protocols;
-  const target = parseAddress(address);
-  ws._url = target.href;
+  const url = parseUrl(address);
+  ws._url = url.href;
+  const target = targetOf(url);
   const offered = parseProtocols(protocols);
   if (needsNode(opts, target)) {
     ws._request = new RequestHandshake(ws, opts, offered);
@@ -56,6 +59,7 @@ function connect(ws, address, protocols, options) {
   };
   if (opts.generateMask) outgoing.setGenerateMask(ws, opts.generateMask);
   ws._request = request;
+  ws._req = new HandshakeRequest(request, (error) => giveUp(ws, error));
   native.hold();
   if (opts.handshakeTimeout) {
     request.timer = setTimeout(timedOut, opts.handshakeTimeout, ws);
@@ -130,9 +134,8 @@ function dial(ws, addresses) {
 /** What the events of a connection go to until it is open. */
 class Handshake extends Target {
   constructor(ws) {
-    super();
+    super(ws._context);
     this.ws = ws;
-    this._context = ws._context;
   }
 
   _notice(event) {
@@ -192,6 +195,7 @@ function answered(ws, request, event) {
   clearTimeout(request.timer);
   const conn = ws._conn;
   ws._request = null;
+  ws._req = null;
   ws._open(conn, request.peer, event.protocol, request.opts);
   native.unhold();
   ws.emit('open');
@@ -201,6 +205,7 @@ function answered(ws, request, event) {
 function handOver(ws, { address, opts, peer, protocols, target, timer }) {
   clearTimeout(timer);
   const socket = NativeSocket.answered(ws._conn, peer);
+  if (opts.handshakeTimeout) socket.setTimeout(opts.handshakeTimeout);
   native.pause(ws._conn, false);
   ws._conn = -1;
   native.unhold();
@@ -213,6 +218,14 @@ function timedOut(ws) {
 }
 
 /** Gives the handshake up; the error comes asynchronously. */
+function giveUp(ws, error) {
+  const request = ws._request;
+  if (request === null || request.failure !== null) return;
+  request.failure = error;
+  if (ws._conn !== -1) native.terminate(ws._conn);
+  process.nextTick(failHandshake, ws, error);
+}
+
 function abort(ws, message) {
   const request = ws._request;
   if (request instanceof RequestHandshake) {
@@ -220,10 +233,7 @@ function abort(ws, message) {
     return;
   }
   ws._readyState = 2;
-  if (request === null || request.failure !== null) return;
-  request.failure = new Error(message);
-  if (ws._conn !== -1) native.terminate(ws._conn);
-  process.nextTick(failHandshake, ws, request.failure);
+  giveUp(ws, new Error(message));
 }
 
 /** 'error', and 'close' in the same tick. */

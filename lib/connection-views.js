@@ -21,8 +21,10 @@ class ConnectionReceiver extends EventEmitter {
       maxPayload: ws._options.maxPayload | 0,
       skipUTF8Validation: Boolean(ws._options.skipUTF8Validation)
     };
+    // so that the pong, which ws sends in a listener of this, can be taken away
+    if (ws._conn !== -1) native.answerPings(ws._conn);
     this.on('message', (data, isBinary) => ws.emit('message', data, isBinary));
-    this.on('ping', (data) => ws.emit('ping', data));
+    this.on('ping', (data) => ws._answerPing(data));
     this.on('pong', (data) => ws.emit('pong', data));
   }
 

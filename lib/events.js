@@ -45,6 +45,7 @@ let piece = EMPTY_BUFFER;
 let pieceMemory = EMPTY_BUFFER.buffer;
 let isShared = false;
 let opened = false;
+let receiver = null;
 /** Bytes that have not been made felt yet, and what does it. */
 let unfelt = 0;
 const ballast = { garbage: null };
@@ -134,14 +135,17 @@ function deliverRecords() {
     target._lastTurn = turn;
     target._lastRead = read;
     position++;
-    if (target._context === null) dispatch(target, word, at);
-    else target._context.runInAsyncScope(dispatch, undefined, target, word, at);
+    receiver = target;
+    target._context.runInAsyncScope(dispatch);
   }
   return true;
 }
 
-/** What a peer has sent, and what follows from it: the record at `at`. */
-function dispatch(target, word, at) {
+/** What a peer has sent, and what follows from it: the record before `position`, for `receiver`. */
+function dispatch() {
+  const target = receiver;
+  const at = (position - 1) * WORDS;
+  const word = records[at];
   const a = records[at + 2];
   const b = records[at + 3];
   switch (word & 0xff) {
@@ -232,8 +236,7 @@ function closed(conn, target, errno) {
 function notice(conn, event) {
   const target = noticeTarget(conn, event);
   if (target === undefined) return;
-  if (target._context === null) target._notice(event, conn);
-  else target._context.runInAsyncScope(target._notice, target, event, conn);
+  target._context.runInAsyncScope(target._notice, target, event, conn);
 }
 
 function noticeTarget(conn, event) {

@@ -28,16 +28,16 @@ class HeldEvents {
     this.#queue.push(handler, a, b);
     this.#bytes += size(a);
     this.throttle();
-    if (!this.#ws._paused) this.plan();
+    if (!this.#ws._stopped) this.plan();
   }
 
   /** Has the I/O thread stop or go on reading. */
   throttle() {
     const ws = this.#ws;
     const events = (this.#queue.length - this.#head) / 3;
-    const wanted = ws._paused || events > MAX_EVENTS || this.#bytes > MAX_BYTES;
+    const wanted = ws._stopped || events > MAX_EVENTS || this.#bytes > MAX_BYTES;
     // what is held goes first: a resume that is followed by a pause brings no more than it took
-    const allowed = this.#throttled ? events > 0 || ws._paused : wanted;
+    const allowed = this.#throttled ? events > 0 || ws._stopped : wanted;
     if (allowed === this.#throttled || ws._conn === -1) return;
     this.#throttled = allowed;
     native.pause(ws._conn, allowed);
@@ -56,7 +56,7 @@ class HeldEvents {
     this.#planned = false;
     const ws = this.#ws;
     // pause() has nothing to hold back once the connection is gone
-    const isStopped = () => ws._paused && ws._conn !== -1;
+    const isStopped = () => ws._stopped && ws._conn !== -1;
     while (!isStopped() && ws._held === this && this.#head < this.#queue.length) {
       const handler = this.#queue[this.#head];
       const a = this.#queue[this.#head + 1];

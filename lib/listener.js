@@ -49,14 +49,21 @@ class NativeListener {
     if (this.#listening) native.setHooks(this.#id, hooks);
   }
 
-  close() {
+  /** Open connections keep the process alive by themselves, or do not, if they are unref()ed. */
+  close(hasConnections) {
     this.#closing = true;
+    if (hasConnections) this.#hold(false);
     this.#address = null;
     if (this.#listening) {
       native.closeListener(this.#id);
     } else {
       process.nextTick(() => this.#server._notice({ kind: 'listenerClosed' }));
     }
+  }
+
+  /** The last connection is gone: 'close' is about to come. */
+  connectionsGone() {
+    if (this.#closing) this.#hold(true);
   }
 
   /** The socket and all of its connections are gone. */

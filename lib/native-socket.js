@@ -7,6 +7,7 @@ const { SEND } = require('./constants');
 const { destroyedError } = require('./errors');
 const { toBuffer } = require('./validation');
 const ActivityTimer = require('./activity-timer');
+const asyncContext = require('./async-context');
 const events = require('./events');
 const native = require('./native');
 const outgoing = require('./outgoing');
@@ -45,14 +46,14 @@ class NativeSocket extends Duplex {
     this.#peer = peer;
     this.#ws = ws;
     /** For lib/events.js: where its events are emitted, the turn and the read of the last one. */
-    this._context = null;
+    this._context = asyncContext.capture();
     this._lastTurn = 0;
     this._lastRead = 0;
     // as ws does: a connection that breaks must not take the process with it
     this.on('error', () => {});
     this.on('newListener', (name) => {
       // who listens to the bytes of a WebSocket gets to see them
-      if (name === 'data' && this.#ws !== null && this.#conn !== -1) native.tap(this.#conn, true);
+      if (name === 'data' && this.#ws !== null && this.#conn !== -1) native.tap(this.#conn);
     });
   }
 
@@ -121,9 +122,9 @@ class NativeSocket extends Duplex {
     return this.#ws === null ? this.#sent : this.#ws._transferred(3) + this.#ws._unsent();
   }
 
-  /** As far as there is one: a number that no other open connection has. */
+  /** Of a WebSocket's: `fd` is a number that no other open connection has. */
   get _handle() {
-    return this.#conn === -1 ? null : { fd: this.#conn };
+    return this.#conn === -1 || this.#ws === null ? null : { fd: this.#conn + 1 };
   }
 
   /** For lib/websocket.js, which has carriers of other kinds too. */
@@ -164,12 +165,12 @@ class NativeSocket extends Duplex {
 
   /** Stops the reading of a WebSocket too. */
   pause() {
-    this.#stopReading(true);
+    if (this.#conn !== -1) this.#ws?._stop();
     return super.pause();
   }
 
   resume() {
-    this.#stopReading(false);
+    this.#ws?._flow();
     return super.resume();
   }
 
@@ -218,7 +219,7 @@ class NativeSocket extends Duplex {
   /** The handshake is over: the connection is `ws`'s. */
   _attach(ws) {
     this.#ws = ws;
-    if (this.listenerCount('data') > 0) native.tap(this.#conn, true);
+    if (this.listenerCount('data') > 0) native.tap(this.#conn);
   }
 
   // ---- the native side's calls; see lib/events.js ----
@@ -270,12 +271,6 @@ class NativeSocket extends Duplex {
     const hadError = Boolean(this.errored);
     this.destroy();
     process.nextTick(emitClose, this, hadError);
-  }
-
-  #stopReading(stop) {
-    if (this.#ws !== null && this.#conn !== -1 && this.#ws._held === null) {
-      native.pause(this.#conn, stop);
-    }
   }
 }
 

@@ -178,6 +178,7 @@ module.exports = {
   counters: (segment) => environment.counters(segment),
   drain: functions.drain,
   adopt: command('adopt'),
+  answerPings: command('answerPings'),
   confirm: command('confirm', planLateFlush),
   ended: command('ended'),
   feed: command('feed', planLateFlush),

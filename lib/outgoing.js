@@ -7,6 +7,7 @@ const { Buffer } = require('buffer');
 const { EMPTY_BUFFER, FastBuffer, SEND } = require('./constants');
 const { destroyedError } = require('./errors');
 const { isBlob, toBuffer } = require('./validation');
+const asyncContext = require('./async-context');
 const native = require('./native');
 
 const readyStates = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
@@ -23,7 +24,7 @@ function sendNow(ws, data, flags, cb) {
   const bytes = typeof data === 'string' ? null : toBuffer(data);
   flags = withKey(ws, flags);
   const key = maskKey(ws, flags);
-  if (cb) flags = expectWritten(ws, flags, cb);
+  if (cb) flags = expectWritten(ws, flags, asyncContext.bind(cb));
   if (ws._carrier !== null && ws._unsent() >= HIGH_WATER_MARK) expectDrain(ws);
   let length;
   if (bytes === null) {
@@ -198,7 +199,7 @@ function sendControl(ws, send, flags, bytes, cb) {
   }
   flags = withKey(ws, flags);
   const key = maskKey(ws, flags);
-  if (cb) flags = expectWritten(ws, flags, cb);
+  if (cb) flags = expectWritten(ws, flags, asyncContext.bind(cb));
   send(ws._conn, flags, bytes, key);
   ws._queuedBytes += frameLength(bytes.length, flags);
 }

@@ -6,6 +6,7 @@ const { createHash } = require('crypto');
 const { incomingRequest } = require('./request');
 const { subprotocol } = require('./header-lists');
 const { GUID, kWebSocket } = require('./constants');
+const asyncContext = require('./async-context');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
 const native = require('./native');
@@ -115,11 +116,10 @@ class NativeUpgrade extends Target {
   #socket = null;
 
   constructor(server, conn, event) {
-    super();
+    super(asyncContext.capture());
     this.#server = server;
     this.#conn = conn;
     this.#event = event;
-    this._context = server._context;
     this.isSecure = false;
     this.req = incomingRequest(event.request, () => {
       this.#socket = new NativeSocket(conn, event.peer, null);

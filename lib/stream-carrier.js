@@ -4,6 +4,7 @@ const { Buffer } = require('buffer');
 
 const connectionOptions = require('./connection-options');
 const native = require('./native');
+const outgoing = require('./outgoing');
 
 /** As twice CONSUMED_STEP in src/transport/relay.rs: with more on its way the stream is paused. */
 const FEED_MAX = 256 * 1024;
@@ -18,6 +19,8 @@ const REPORT_STEP = 64 * 1024;
 class StreamCarrier {
   /** All bytes pass through `socket`. */
   bypassesStream = false;
+  /** What the stream has failed with. */
+  error;
   /** Bytes that the stream has written, in all. */
   written = 0;
   #unreported = 0;
@@ -26,12 +29,15 @@ class StreamCarrier {
   #writes = [];
   #isFull = false;
   #isPaused = false;
+  /** The stream's own methods, see below. */
+  #own;
   #listeners;
 
   constructor(ws, conn, socket) {
     this.ws = ws;
     this.conn = conn;
     this.socket = socket;
+    this.#own = { write: socket.write, end: socket.end };
     this.#listeners = {
       data: (chunk) => this.#feed(chunk),
       end: () => this.#end(false),
@@ -52,7 +58,12 @@ class StreamCarrier {
   start() {
     const { socket } = this;
     // as ws does: a connection that breaks must not take the process with it
-    socket.on('error', () => socket.destroy());
+    socket.on('error', (err) => {
+      this.error ??= err;
+      socket.destroy();
+    });
+    socket.write = this.#write;
+    socket.end = this.#endStream;
     for (const name of Object.keys(this.#listeners)) socket.on(name, this.#listeners[name]);
     // it may be over already
     if (socket.destroyed) process.nextTick(this.#listeners.close);
@@ -74,6 +85,34 @@ class StreamCarrier {
     if (this.conn !== -1) native.terminate(this.conn);
     if (this.ws._unsent() === 0) this.socket.destroy();
   }
+
+  // ---- what the application writes on the stream: behind what the WebSocket has sent ----
+
+  #write = (chunk, encoding, callback) => {
+    const { socket, ws } = this;
+    if (this.conn === -1 || ws._unsent() === 0) {
+      return this.#own.write.call(socket, chunk, encoding, callback);
+    }
+    if (typeof encoding === 'function') {
+      callback = encoding;
+      encoding = undefined;
+    }
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+    outgoing.sendRaw(ws, [bytes], callback);
+    return !socket.writableNeedDrain;
+  };
+
+  #endStream = (chunk, encoding, callback) => {
+    const { socket, ws } = this;
+    if (this.conn === -1 || ws._unsent() === 0) {
+      return this.#own.end.call(socket, chunk, encoding, callback);
+    }
+    const done = [chunk, encoding, callback].find((arg) => typeof arg === 'function');
+    if (done !== undefined) socket.once('finish', done);
+    if (chunk !== undefined && chunk !== null && chunk !== done) this.#write(chunk, encoding);
+    native.end(this.conn);
+    return socket;
+  };
 
   // ---- the stream's events ----
 
@@ -115,7 +154,10 @@ class StreamCarrier {
 
   #wrote = (err) => {
     const length = this.#writes.shift();
-    if (err) return;
+    if (err) {
+      this.error ??= err;
+      return;
+    }
     this.written += length;
     this.#unreported += length;
     if (this.conn === -1) return;
@@ -135,12 +177,12 @@ class StreamCarrier {
     const { socket } = this;
     if (!socket.writable) return;
     this.#writes.push(bytes.length);
-    socket.write(bytes, this.#wrote);
+    this.#own.write.call(socket, bytes, this.#wrote);
   }
 
   _outputEnd() {
     if (this.socket.writableFinished) this.#finished();
-    else this.socket.end();
+    else this.#own.end.call(this.socket);
   }
 
   _consumed(count) {
@@ -159,6 +201,8 @@ class StreamCarrier {
     for (const name of Object.keys(this.#listeners)) {
       socket.removeListener(name, this.#listeners[name]);
     }
+    socket.write = this.#own.write;
+    socket.end = this.#own.end;
     if (!socket.destroyed) socket.destroy();
   }
 }

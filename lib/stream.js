@@ -46,9 +46,16 @@ function createWebSocketStream(ws, options) {
       if (duplex._readableState.endEmitted) duplex.destroy();
       return;
     }
+    let isFinished = false;
+    const done = () => {
+      if (isFinished) return;
+      isFinished = true;
+      callback();
+    };
     // before the listener that ends the readable side
-    ws.prependOnceListener('close', () => callback());
+    ws.prependOnceListener('close', done);
     ws.close();
+    ws._whenShut(done);
   }
 
   function destroy(err, callback) {

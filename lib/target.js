@@ -5,8 +5,9 @@
  * is of interest. lib/events.js calls these.
  */
 class Target {
-  constructor() {
-    this._context = null;
+  constructor(context) {
+    /** Where its events are emitted: see lib/async-context.js. */
+    this._context = context;
     /** The turn and the read of the last event. */
     this._lastTurn = 0;
     this._lastRead = 0;

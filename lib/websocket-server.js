@@ -29,6 +29,8 @@ const HOOK_OPTIONS = ['verifyClient', 'handleProtocols', 'path'];
 class WebSocketServer extends EventEmitter {
   /** Answers plain requests of native connections, once there has been one. */
   #http = null;
+  /** Native connections that are open. */
+  #open = 0;
   /** Our own listening socket, with `port`. */
   #listener;
   /** The application's server, with `server`. */
@@ -129,7 +131,7 @@ class WebSocketServer extends EventEmitter {
     if (this._state === CLOSING) return;
     this._state = CLOSING;
     if (this.#listener !== null) {
-      this.#listener.close();
+      this.#listener.close(this.#open > 0);
       return;
     }
     if (this.#external !== null) {
@@ -281,13 +283,17 @@ class WebSocketServer extends EventEmitter {
     ws._open(conn, event.peer, event.protocol, this.options);
     ws._server = this;
     if (this.clients) this.clients.add(ws);
-    ws.emit('open');
+    this.#open++;
     req ??= incomingRequest(event.request, () => ws._socket);
-    this.emit('connection', ws, req);
+    ws._context.runInAsyncScope(() => {
+      ws.emit('open');
+      this.emit('connection', ws, req);
+    });
   }
 
   /** `ws` is gone. */
-  _forget(ws) {
+  _forget(ws, isNative) {
+    if (isNative && --this.#open === 0) this.#listener.connectionsGone();
     if (!this.clients) return;
     this.clients.delete(ws);
     if (this.#emitsClose && this.clients.size === 0) process.nextTick(emitClose, this);
@@ -332,7 +338,7 @@ function shouldHandle(req) {
 
 /** It was upgraded while close() was called. */
 function reject(conn) {
-  events.add(conn, new Target());
+  events.add(conn, new Target(asyncContext.capture()));
   native.terminate(conn);
 }
 

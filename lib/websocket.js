@@ -39,8 +39,14 @@ class WebSocket extends EventEmitter {
     this._closeMessage = EMPTY_BUFFER;
     this._errorEmitted = false;
     this._extensions = {};
+    /** The I/O thread has left the pong for the last ping to us. */
+    this._pongWanted = false;
+    /** Called when our half of the connection ends. */
+    this._shutCallbacks = [];
     this._isServer = false;
+    /** pause() was called; and events are held, because of that or of the socket's own pause(). */
     this._paused = false;
+    this._stopped = false;
     this._protocol = '';
     this._readyState = CONNECTING;
 
@@ -238,17 +244,30 @@ class WebSocket extends EventEmitter {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (this._paused) return;
     this._paused = true;
+    this._stop();
     this._carrier?.setPaused(true);
-    this._held ??= new HeldEvents(this);
-    this._held.throttle();
   }
 
   resume() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     if (!this._paused) return;
     this._paused = false;
+    this._flow();
     this._carrier?.setPaused(false);
-    this._held.plan();
+  }
+
+  /** Events are held from now on. */
+  _stop() {
+    this._stopped = true;
+    this._held ??= new HeldEvents(this);
+    this._held.throttle();
+  }
+
+  /** Events are emitted again. */
+  _flow() {
+    if (!this._stopped) return;
+    this._stopped = false;
+    this._held?.plan();
   }
 
   /**
@@ -267,6 +286,7 @@ class WebSocket extends EventEmitter {
       maxPendingAutoPongs: this._maxPendingAutoPongs ?? 0,
       ...options
     };
+    if (this._isServer && socket._handle) asyncContext.inherit(this._context, socket._handle);
     if (options.generateMask) outgoing.setGenerateMask(this, options.generateMask);
     // streams of other kinds have neither
     if (socket.setTimeout) socket.setTimeout(0);
@@ -280,9 +300,21 @@ class WebSocket extends EventEmitter {
     this.emit('open');
   }
 
+  _answerPing(data) {
+    if (this._pongWanted && this._readyState === OPEN) this._sendAutoPong(data);
+    this.emit('ping', data);
+  }
+
   _sendAutoPong(data) {
     const flags = this._isServer ? SEND.AUTO : SEND.AUTO | SEND.MASK;
     outgoing.sendControl(this, native.pong, flags, data);
+  }
+
+  /** Calls back when the closing handshake is over and what was sent is written. */
+  _whenShut(callback) {
+    if (this._closeFrameReceived && this._closeFrameSent)
+      outgoing.sendRaw(this, [EMPTY_BUFFER], callback);
+    else this._shutCallbacks.push(callback);
   }
 
   // ---- the native side's calls; see lib/events.js ----
@@ -380,7 +412,8 @@ class WebSocket extends EventEmitter {
     this._conn = -1;
     // the id, and with it the counters, may be another connection's soon
     this._counters = null;
-    const error = errno === 0 ? destroyedError() : systemError('read', { errno });
+    const error =
+      this._carrier?.error ?? (errno === 0 ? destroyedError() : systemError('read', { errno }));
     try {
       if (this._callbacks !== null) outgoing.callBack(this._callbacks.splice(0), error);
     } finally {
@@ -397,6 +430,7 @@ class WebSocket extends EventEmitter {
     if (this._held !== null) {
       // what was received before the end is delivered before the end
       this._paused = false;
+      this._stopped = false;
       this._held.push(ended);
       if (this._allowSynchronousEvents) this._held.deliver();
     } else {
@@ -458,9 +492,9 @@ function emitMessage(ws, data, isBinary) {
 }
 
 function pinged(ws, data, pongWanted) {
-  if (pongWanted && ws._readyState === OPEN) ws._sendAutoPong(data);
+  ws._pongWanted = pongWanted;
   if (ws._receiverView !== null) ws._receiverView.emit('ping', data);
-  else ws.emit('ping', data);
+  else ws._answerPing(data);
 }
 
 function emitPong(ws, data) {
@@ -478,6 +512,7 @@ function concluded(ws, code, reason) {
   ws._receiverView?.emit('conclude', ws._closeCode, ws._closeMessage);
   if (code === 0) ws.close();
   else ws.close(code, reason);
+  for (const callback of ws._shutCallbacks.splice(0)) ws._whenShut(callback);
 }
 
 /** The peer broke the protocol. */
@@ -500,7 +535,7 @@ function peerEnded(ws) {
 function ended(ws) {
   ws._held = null;
   ws._counters = null;
-  if (ws._server !== null) ws._server._forget(ws);
+  if (ws._server !== null) ws._server._forget(ws, ws._peer !== null);
   ws._readyState = CLOSED;
   ws.emit('close', ws._closeCode, ws._closeMessage);
 }

@@ -1,6 +1,7 @@
 //! What commands do to a connection.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::command::{Command, Range, SendFlags, Setting};
@@ -143,11 +144,7 @@ impl Connection {
     }
 
     fn configure(&self, setting: Setting) {
-        let mut io = self.io();
-        if let Setting::Tap(on) = setting {
-            io.tapped = on;
-            return;
-        }
+        let io = self.io();
         let Some(transport) = &io.transport else {
             return;
         };
@@ -161,7 +158,14 @@ impl Connection {
                 state.proto.set_limits(max_payload, skip_utf8_validation);
                 Ok(())
             }
-            Setting::Tap(_) => Ok(()),
+            Setting::Tap => {
+                self.link.tapped.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            Setting::AnswersPings => {
+                self.link.answers_pings.store(true, Ordering::SeqCst);
+                Ok(())
+            }
             Setting::NoDelay(on) => transport.set_no_delay(on),
             Setting::KeepAlive { on, idle } => transport.set_keep_alive(on, idle),
         };

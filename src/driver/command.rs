@@ -157,8 +157,10 @@ pub enum Setting {
         max_payload: u64,
         skip_utf8_validation: bool,
     },
-    /// Whether JavaScript is to see the bytes as they are read, too.
-    Tap(bool),
+    /// JavaScript is to see the bytes as they are read, too.
+    Tap,
+    /// JavaScript answers all pings.
+    AnswersPings,
     NoDelay(bool),
     KeepAlive {
         on: bool,

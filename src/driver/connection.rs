@@ -73,8 +73,6 @@ pub(super) struct Io {
     pub(super) doomed: bool,
     /// Counts the reads, for JavaScript.
     pub(super) read: u8,
-    /// JavaScript sees the bytes that are read.
-    pub(super) tapped: bool,
     /// Counts the bytes read, for JavaScript.
     pub(super) received: u64,
     pub(super) counter: Counter,
@@ -158,7 +156,6 @@ impl Connection {
                 shut: false,
                 doomed: false,
                 read: 0,
-                tapped: false,
                 received: 0,
                 counter,
                 errno: 0,
@@ -275,6 +272,8 @@ impl Connection {
                     io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
                 );
                 state.write_failed = true;
+                // reading finds the reason, also when paused
+                cx.waker().wake_by_ref();
             }
         }
         if state.write_failed {

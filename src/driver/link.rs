@@ -2,13 +2,20 @@
 //! can be written from the JavaScript thread without waking the I/O thread.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::counters::Counter;
 use crate::proto::connection::Connection;
 use crate::sync::lock;
 
-pub struct Link(Mutex<State>);
+pub struct Link {
+    state: Mutex<State>,
+    /// JavaScript is to see the bytes as they are read, from the moment that it asks.
+    pub tapped: AtomicBool,
+    /// JavaScript answers all pings, from the moment that it says so.
+    pub answers_pings: AtomicBool,
+}
 
 /// What the lock guards.
 pub struct State {
@@ -40,7 +47,7 @@ pub enum Direct {
 
 impl Link {
     pub fn new(proto: Connection, counter: Counter) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             proto,
             #[cfg(unix)]
             direct: None,
@@ -49,11 +56,16 @@ impl Link {
             counter,
             applied: 0,
             acks: VecDeque::new(),
-        })))
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            tapped: AtomicBool::new(false),
+            answers_pings: AtomicBool::new(false),
+        })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.0)
+        lock(&self.state)
     }
 
     /// Queues with `enqueue` and writes at once, if nothing is queued and nobody else is at it.
@@ -63,7 +75,7 @@ impl Link {
         ack: bool,
         enqueue: impl FnOnce(&mut Connection) -> usize,
     ) -> Direct {
-        let mut state = match self.0.try_lock() {
+        let mut state = match self.state.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(state)) => state.into_inner(),
             Err(TryLockError::WouldBlock) => return Direct::Refused,

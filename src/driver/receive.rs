@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use super::batch::{Kind, Origin};
@@ -28,6 +29,11 @@ pub(super) struct Credit {
     bytes: usize,
     messages: usize,
     seq: u64,
+}
+
+/// A relayed stream is gone: what it has received is all that there is.
+fn is_gone(io: &Io) -> bool {
+    matches!(&io.transport, Some(Transport::Relay(relay)) if relay.is_gone())
 }
 
 impl Connection {
@@ -78,16 +84,14 @@ impl Connection {
             Stage::Deciding => io.pending.len() < SCRATCH,
             Stage::RequestHead | Stage::ResponseHead(_) | Stage::Refused => true,
             Stage::Raw => !self.paused.get() && !io.starved,
-            Stage::Open => {
-                // after a close frame or an error nothing is delivered any more: only the end of
-                // the stream is of interest, and no pause holds that up; nor when the stream is gone
-                let gone =
-                    matches!(&io.transport, Some(Transport::Relay(relay)) if relay.is_gone());
-                ((!self.paused.get() || gone) && !io.starved) || {
-                    let state = self.link.lock();
-                    state.proto.is_close_received() || state.proto.is_failed()
-                }
+            // after a close frame or an error nothing is delivered any more: only the end of the
+            // stream is of interest, and no pause holds that up
+            Stage::Open if self.paused.get() || io.starved => {
+                let state = self.link.lock();
+                let over = state.proto.is_close_received() || state.proto.is_failed();
+                over || (!io.starved && (state.write_failed || is_gone(io)))
             }
+            Stage::Open => true,
         }
     }
 
@@ -103,7 +107,7 @@ impl Connection {
                     return Poll::Ready(Ok(false));
                 }
                 io.received += count as u64;
-                let seen = io.tapped.then(|| chunk.to_vec());
+                let seen = self.is_tapped().then(|| chunk.to_vec());
                 // SAFETY: the transport has filled the first `count` bytes of the room.
                 match unsafe { state.proto.payload_received(count) } {
                     Ok(Some(event)) => self.deliver(io, state, event),
@@ -126,10 +130,14 @@ impl Connection {
         }
         io.received += chunk.len() as u64;
         // before it is unmasked in place
-        let seen = (io.tapped && matches!(io.stage, Stage::Open)).then(|| chunk.to_vec());
+        let seen = (self.is_tapped() && matches!(io.stage, Stage::Open)).then(|| chunk.to_vec());
         self.consume(io, chunk);
         self.tap(io, seen);
         Poll::Ready(Ok(true))
+    }
+
+    fn is_tapped(&self) -> bool {
+        self.link.tapped.load(Ordering::SeqCst)
     }
 
     /// Shows JavaScript the bytes of a read, behind what they have brought.
@@ -199,7 +207,9 @@ impl Connection {
                 });
             }
             Event::Ping(data) => {
-                let prompt = self.auto_pong == AutoPong::InOrder && self.all_delivered(io);
+                let prompt = self.auto_pong == AutoPong::InOrder
+                    && !self.link.answers_pings.load(Ordering::SeqCst)
+                    && self.all_delivered(io);
                 // the pong goes first: 5.5.3, "as soon as is practical"
                 if prompt {
                     let key = self.mask_key(state);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::bindgen_prelude::{Buffer, Function, JsValue, Object};
 use napi::{Env, Error, Result, check_status};
@@ -21,6 +21,7 @@ use super::options::{
 use super::state::State;
 use crate::driver::adopt::{Adoption, Source};
 use crate::driver::command::{Command, SendFlags, Setting};
+use crate::driver::link::Link;
 use crate::driver::listener::Listener;
 use crate::proto::Role;
 
@@ -328,12 +329,16 @@ impl NativeEnvironment {
             .command(conn, |_| Command::Configure { conn, setting });
     }
 
-    /// Whether the bytes that are read come as `rawData` notices, behind what they have brought.
+    /// From now on the bytes that are read come as `rawData` notices, behind what they have brought.
     #[napi]
-    pub fn tap(&self, conn: u32, on: bool) {
-        let setting = Setting::Tap(on);
-        self.state
-            .command(conn, |_| Command::Configure { conn, setting });
+    pub fn tap(&self, conn: u32) -> Result<()> {
+        self.switch_on(conn, Setting::Tap, |link| &link.tapped)
+    }
+
+    /// From now on JavaScript answers all pings that are to be answered.
+    #[napi]
+    pub fn answer_pings(&self, conn: u32) -> Result<()> {
+        self.switch_on(conn, Setting::AnswersPings, |link| &link.answers_pings)
     }
 
     /// Most bytes of a message, 0 = off, and whether text is taken as it is; from now on.
@@ -360,6 +365,24 @@ impl NativeEnvironment {
 }
 
 impl NativeEnvironment {
+    /// At once: it counts for what a peer sends from here on. A connection that is not open yet hears
+    /// of it when it is.
+    fn switch_on(
+        &self,
+        conn: u32,
+        setting: Setting,
+        switch: impl FnOnce(&Link) -> &AtomicBool,
+    ) -> Result<()> {
+        let shared = self.state.environment().map_err(io)?;
+        match shared.link(conn) {
+            Some(link) => switch(&link).store(true, Ordering::SeqCst),
+            None => self
+                .state
+                .command(conn, |_| Command::Configure { conn, setting }),
+        }
+        Ok(())
+    }
+
     fn open(
         &self,
         source: Source,

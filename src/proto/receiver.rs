@@ -180,7 +180,7 @@ impl Receiver {
                     let Some(header) = self.take_header(input)? else {
                         return Ok(None);
                     };
-                    self.begin_frame(header)?;
+                    self.begin_frame(header);
                 }
                 State::Payload if input.is_empty() && self.frame.remaining > 0 => return Ok(None),
                 State::Payload => {
@@ -249,7 +249,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
+    fn begin_frame(&mut self, header: FrameHeader) {
         self.state = State::Payload;
         self.frame = Frame {
             opcode: header.opcode,
@@ -259,15 +259,16 @@ impl Receiver {
             remaining: header.payload_len,
         };
         if header.opcode.is_control() {
-            return Ok(());
+            return;
         }
-        let fragments = self
-            .message
+        self.message
             .begin_fragment(header.opcode, header.payload_len);
-        if self.config.max_fragments > 0 && fragments > self.config.max_fragments {
-            return Err(ProtocolError::TooManyFragments);
-        }
-        Ok(())
+    }
+
+    /// The fragment that is being received is one too many: as in ws it is refused when it is whole.
+    fn is_excess(&self) -> bool {
+        let limit = self.config.max_fragments;
+        limit > 0 && self.message.fragments() > limit
     }
 
     fn take_control_payload<'a>(
@@ -309,6 +310,9 @@ impl Receiver {
         let missing = self.frame.missing();
         let arrived = take(input, missing.min(input.len()));
         if arrived.len() == missing && self.frame.fin && self.message.is_empty() {
+            if self.is_excess() {
+                return Err(ProtocolError::TooManyFragments);
+            }
             self.frame.unmask(arrived);
             let binary = self.message.is_binary();
             if !binary && !self.config.skip_utf8_validation {
@@ -331,12 +335,16 @@ impl Receiver {
     /// Goes on after payload was added to the message's buffer from `start`.
     fn payload_arrived(&mut self, start: usize) -> Result<Option<Event<'static>>, ProtocolError> {
         self.frame.unmask(self.message.since(start));
+        let excess = self.is_excess();
         let validate = !self.config.skip_utf8_validation && !self.message.is_binary();
-        if validate {
+        if validate && !excess {
             self.message.validate_since(start)?;
         }
         if self.frame.remaining > 0 {
             return Ok(None);
+        }
+        if excess {
+            return Err(ProtocolError::TooManyFragments);
         }
         self.state = State::Header;
         if !self.frame.fin || self.message.is_fragmented() {

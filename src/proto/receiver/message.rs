@@ -59,15 +59,19 @@ impl Message {
         self.ends.get_or_insert_default().push(end);
     }
 
-    /// Counts a frame of the message; returns how many there are.
-    pub fn begin_fragment(&mut self, opcode: Opcode, payload_len: u64) -> u32 {
+    /// Frames so far.
+    pub fn fragments(&self) -> u32 {
+        self.fragments
+    }
+
+    /// Counts a frame of the message.
+    pub fn begin_fragment(&mut self, opcode: Opcode, payload_len: u64) {
         // 5.4: the opcode of the first fragment is that of the message.
         if opcode != Opcode::Continuation {
             self.binary = opcode == Opcode::Binary;
         }
         self.announced = self.announced.saturating_add(payload_len);
         self.fragments = self.fragments.saturating_add(1);
-        self.fragments
     }
 
     /// Makes room for `wanted` bytes out of the `remaining` ones of the frame: first for what the
