@@ -199,6 +199,8 @@ class SocketUpgrade {
     const protocol = chooseProtocol(server, protocols, req);
     if (protocol) ws._protocol = protocol;
     ws._response = responseHead(server, req, accept, protocol);
+    const handle = socket._handle ?? req.socket?._handle;
+    if (handle) asyncContext.inherit(ws._context, handle);
     socket.removeListener('error', onError);
     ws._server = server;
     ws.setSocket(socket, head, options);

@@ -3,6 +3,7 @@
 const { Buffer } = require('buffer');
 
 const connectionOptions = require('./connection-options');
+const events = require('./events');
 const native = require('./native');
 const outgoing = require('./outgoing');
 
@@ -29,15 +30,20 @@ class StreamCarrier {
   #writes = [];
   #isFull = false;
   #isPaused = false;
-  /** The stream's own methods, see below. */
+  /** The stream's own methods, and what takes their place. */
   #own;
+  #ours;
   #listeners;
 
   constructor(ws, conn, socket) {
     this.ws = ws;
     this.conn = conn;
     this.socket = socket;
-    this.#own = { write: socket.write, end: socket.end };
+    this.#ours = { write: this.#write, end: this.#endStream };
+    // streams of other kinds keep no process alive
+    if (socket.unref) Object.assign(this.#ours, { ref: this.#ref, unref: this.#unref });
+    const { write, end, ref, unref } = socket;
+    this.#own = { write, end, ref, unref };
     this.#listeners = {
       data: (chunk) => this.#feed(chunk),
       end: () => this.#end(false),
@@ -62,8 +68,7 @@ class StreamCarrier {
       this.error ??= err;
       socket.destroy();
     });
-    socket.write = this.#write;
-    socket.end = this.#endStream;
+    for (const name of Object.keys(this.#ours)) socket[name] = this.#ours[name];
     for (const name of Object.keys(this.#listeners)) socket.on(name, this.#listeners[name]);
     // it may be over already
     if (socket.destroyed) process.nextTick(this.#listeners.close);
@@ -112,6 +117,16 @@ class StreamCarrier {
     if (chunk !== undefined && chunk !== null && chunk !== done) this.#write(chunk, encoding);
     native.end(this.conn);
     return socket;
+  };
+
+  #ref = () => {
+    events.ref(this.ws);
+    return this.#own.ref.call(this.socket);
+  };
+
+  #unref = () => {
+    events.unref(this.ws);
+    return this.#own.unref.call(this.socket);
   };
 
   // ---- the stream's events ----
@@ -201,8 +216,7 @@ class StreamCarrier {
     for (const name of Object.keys(this.#listeners)) {
       socket.removeListener(name, this.#listeners[name]);
     }
-    socket.write = this.#own.write;
-    socket.end = this.#own.end;
+    for (const name of Object.keys(this.#ours)) socket[name] = this.#own[name];
     if (!socket.destroyed) socket.destroy();
   }
 }

@@ -286,7 +286,6 @@ class WebSocket extends EventEmitter {
       maxPendingAutoPongs: this._maxPendingAutoPongs ?? 0,
       ...options
     };
-    if (this._isServer && socket._handle) asyncContext.inherit(this._context, socket._handle);
     if (options.generateMask) outgoing.setGenerateMask(this, options.generateMask);
     // streams of other kinds have neither
     if (socket.setTimeout) socket.setTimeout(0);

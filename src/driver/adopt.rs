@@ -74,4 +74,6 @@ pub fn adopt(env: Rc<LocalEnvironment>, id: u32, adoption: Adoption) {
     conn.io().pending = head;
     conn.clone().start(transport, Stage::Open, None, true);
     conn.open(&mut conn.io());
+    #[cfg(unix)]
+    conn.link.write_at_once();
 }

@@ -281,6 +281,7 @@ impl Connection {
         }
         if let Some(relay) = transport.relay() {
             let output = relay.pick_up();
+            state.write_failed |= relay.is_gone();
             state.in_flight = relay.in_flight();
             self.env.event(|batch| batch.push_output(self.id, &output));
         }

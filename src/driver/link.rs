@@ -68,6 +68,15 @@ impl Link {
         lock(&self.state)
     }
 
+    /// Writes what the socket takes, without asking the runtime, which knows of a new socket only
+    /// when it has polled.
+    #[cfg(unix)]
+    pub fn write_at_once(&self) {
+        let mut state = self.lock();
+        let Some(fd) = state.direct else { return };
+        while !state.proto.transmit().is_empty() && write_now(fd, &mut state) {}
+    }
+
     /// Queues with `enqueue` and writes at once, if nothing is queued and nobody else is at it.
     #[cfg(unix)]
     pub fn send_directly(
@@ -129,13 +138,13 @@ impl State {
     }
 }
 
-/// One non-blocking write; an error is left for the I/O thread to meet.
+/// One non-blocking write; false if nothing is written. An error is left for the I/O thread to meet.
 #[cfg(unix)]
-fn write_now(fd: std::os::fd::RawFd, state: &mut State) {
+fn write_now(fd: std::os::fd::RawFd, state: &mut State) -> bool {
     let queue = state.proto.transmit();
     let mut slices = [std::io::IoSlice::new(&[])];
     if queue.io_slices(&mut slices) == 0 {
-        return;
+        return false;
     }
     let bytes = &*slices[0];
     // SAFETY: `bytes` is valid for its length, and `fd` is the connection's own open socket as
@@ -151,4 +160,5 @@ fn write_now(fd: std::os::fd::RawFd, state: &mut State) {
     if sent > 0 {
         queue.advance(sent as usize);
     }
+    sent > 0
 }

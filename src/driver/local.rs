@@ -225,6 +225,8 @@ impl LocalEnvironment {
                     Some(conn) => {
                         // what was sent before goes as far as the system takes it, as in Node
                         conn.write_out();
+                        #[cfg(unix)]
+                        conn.link.write_at_once();
                         conn.destroy();
                     }
                     None => self.abandon_dial(conn),

@@ -88,6 +88,37 @@ fn an_adopted_socket_is_upgraded_and_its_early_bytes_come_first() {
 }
 
 #[test]
+fn what_was_sent_goes_out_before_a_terminate_in_the_same_batch() {
+    let host = Host::new();
+    let (owned, mut peer) = socket_pair();
+    // SAFETY: `owned` is open.
+    let source = unsafe { Source::duplicate(owned.as_raw_fd()) }.unwrap();
+    drop(owned);
+    let conn = host.env.allocate(1).expect("a free id");
+    let adoption = Box::new(Adoption {
+        source,
+        role: Role::Server,
+        options: options(),
+        response: b"HTTP/1.1 101\r\n\r\n".to_vec(),
+        head: Vec::new(),
+    });
+    host.submit(1, |b| {
+        let range = b.append(b"bye");
+        b.commands.push(Command::Adopt { conn, adoption });
+        b.commands.push(Command::Send {
+            conn,
+            flags: SERVER,
+            range,
+            key: 0,
+        });
+        b.commands.push(Command::Terminate { conn });
+    });
+    let mut all = Vec::new();
+    peer.read_to_end(&mut all).unwrap();
+    assert_eq!(all, b"HTTP/1.1 101\r\n\r\n\x82\x03bye");
+}
+
+#[test]
 fn what_is_no_stream_socket_is_not_adopted() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -191,6 +222,18 @@ fn what_was_fed_is_delivered_when_the_stream_is_gone_even_paused() {
     feed(&host, conn, &masked(true, Opcode::Text, b"last words"));
     feed_end(&host, conn, true);
     assert_eq!(host.message(conn), b"last words");
+    host.closed(conn);
+}
+
+#[test]
+fn a_stream_that_is_gone_is_not_waited_for() {
+    let mut host = Host::new();
+    let conn = relay(&host);
+    host.send(conn, SERVER, b"never written");
+    output(&mut host, conn, 2 + 13);
+    feed_end(&host, conn, false);
+    output_end(&mut host, conn);
+    feed_end(&host, conn, true);
     host.closed(conn);
 }
 
