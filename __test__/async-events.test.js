@@ -7,7 +7,7 @@ const { OP, buildFrame, closePayload, rawAcceptor, rawClient } = require('./supp
 async function serverAndWire(t, options) {
   const wss = await serve(t, { allowSynchronousEvents: false, ...options });
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   return { ws, raw };
 }

@@ -10,6 +10,7 @@ const {
   rawConnect,
   upgradeRequest
 } = require('./support/raw-peer');
+const { TCP } = require('./support/carriers');
 const { expectedOutput } = require('./support/oracle');
 
 const LIMITS = { maxPayload: 300, maxFragments: 6 };
@@ -216,7 +217,7 @@ async function target(t) {
     bystander.send('bystander');
     assert.strictEqual(String((await got)[0][0]), 'bystander');
   };
-  return { wss, check, errors, port: wss.address().port };
+  return { wss, check, errors, port: wss.testPort };
 }
 
 async function outputOf(t, port, bytes, mode, random) {
@@ -231,9 +232,7 @@ async function outputOf(t, port, bytes, mode, random) {
 
 test(
   '700 frames of known classes, three deliveries: the exact close code each time',
-  {
-    timeout: 60000
-  },
+  { timeout: 60000, carriers: TCP },
   async (t) => {
     const { check, errors, port } = await target(t);
     const random = prng(6455);
@@ -263,9 +262,7 @@ test(
 
 test(
   '1,000 mutated streams, three deliveries: what RFC 6455 says, byte for byte',
-  {
-    timeout: 60000
-  },
+  { timeout: 60000, carriers: TCP },
   async (t) => {
     const { check, port } = await target(t);
     const random = prng(20111211);
@@ -334,9 +331,7 @@ function mutatedRequest(random) {
 
 test(
   '500 mutated requests, three deliveries: a status or the end, the same each time',
-  {
-    timeout: 60000
-  },
+  { timeout: 60000, carriers: TCP },
   async (t) => {
     const { check, port } = await target(t);
     const random = prng(9110);

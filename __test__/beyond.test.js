@@ -7,10 +7,9 @@ const cluster = require('node:cluster');
 const net = require('node:net');
 
 const WebSocket = require('./support/impl');
-const { connect, echo, hawserTest, once, serve, until } = require('./support/helpers');
+const { connect, dial, echo, hawserTest, once, serve, until } = require('./support/helpers');
+const { HOST, PORT } = require('./support/carriers');
 const { child } = require('./support/child');
-
-const HOST = '127.0.0.1';
 
 hawserTest(
   'maxFrameSize: a longer frame is refused, the same message in pieces is not',
@@ -26,42 +25,50 @@ hawserTest(
   }
 );
 
-hawserTest('reusePort: two servers share a port, and both are served', async (t) => {
-  const first = await serve(t, { reusePort: true }, echo);
-  const { port } = first.address();
-  const second = await serve(t, { reusePort: true, port }, echo);
-  assert.strictEqual(second.address().port, port);
-  for (let i = 0; i < 40 && !(first.clients.size > 0 && second.clients.size > 0); i++) {
-    await connect(t, first.testUrl);
+hawserTest(
+  'reusePort: two servers share a port, and both are served',
+  { carriers: PORT },
+  async (t) => {
+    const first = await serve(t, { reusePort: true }, echo);
+    const { port } = first.address();
+    const second = await serve(t, { reusePort: true, port }, echo);
+    assert.strictEqual(second.address().port, port);
+    for (let i = 0; i < 40 && !(first.clients.size > 0 && second.clients.size > 0); i++) {
+      await connect(t, first.testUrl);
+    }
+    assert.ok(first.clients.size > 0 && second.clients.size > 0);
   }
-  assert.ok(first.clients.size > 0 && second.clients.size > 0);
-});
+);
 
-hawserTest('ipv6Only: IPv4 is not served', async (t) => {
+hawserTest('ipv6Only: IPv4 is not served', { carriers: PORT }, async (t) => {
   const wss = await serve(t, { host: '::', ipv6Only: true });
   const socket = net.connect(wss.address().port, HOST);
   const [err] = await once(socket, 'error');
   assert.strictEqual(err.code, 'ECONNREFUSED');
 });
 
-hawserTest("handshakeTimeout of a server: 408 for a request that doesn't come", async (t) => {
-  const wss = await serve(t, { handshakeTimeout: 100 });
-  const socket = net.connect(wss.address().port, HOST);
-  socket.write('GET / HTTP/1.1\r\n');
-  const [data] = await once(socket, 'data');
-  assert.match(String(data), /^HTTP\/1\.1 408 Request Timeout\r\n/);
-  await once(socket, 'close');
-});
+hawserTest(
+  "handshakeTimeout of a server: 408 for a request that doesn't come",
+  { carriers: PORT },
+  async (t) => {
+    const wss = await serve(t, { handshakeTimeout: 100 });
+    const socket = net.connect(wss.address().port, HOST);
+    socket.write('GET / HTTP/1.1\r\n');
+    const [data] = await once(socket, 'data');
+    assert.match(String(data), /^HTTP\/1\.1 408 Request Timeout\r\n/);
+    await once(socket, 'close');
+  }
+);
 
 hawserTest('options that judge a request may be changed while the server listens', async (t) => {
   const wss = await serve(t);
   await connect(t, wss.testUrl);
   wss.options.verifyClient = () => false;
-  const refused = new WebSocket(wss.testUrl);
+  const refused = dial(t, wss.testUrl);
   assert.match((await once(refused, 'error'))[0].message, /401/);
   wss.options.verifyClient = null;
   wss.options.path = '/only';
-  const elsewhere = new WebSocket(wss.testUrl);
+  const elsewhere = dial(t, wss.testUrl);
   assert.match((await once(elsewhere, 'error'))[0].message, /400/);
   await connect(t, `${wss.testUrl}/only`);
 });
@@ -74,7 +81,7 @@ hawserTest('a listener that throws behind pause() holds nothing up', async (t) =
   const { lines } = await child(
     t,
     `process.on('uncaughtException', (err) => say(err.message));
-    const ws = new WebSocket(arg);
+    const ws = createClient(arg);
     let got = 0;
     ws.on('message', (data) => {
       say(data);
@@ -106,27 +113,34 @@ hawserTest('held events are bounded: the peer is held back', async (t) => {
   client.terminate();
 });
 
-hawserTest("'request': real request and response on the server's own port", async (t) => {
-  const wss = await serve(t);
-  wss.on('request', (req, res) => {
-    let size = 0;
-    req.on('data', (chunk) => (size += chunk.length));
-    req.on('end', () => res.end(`${req.method} ${req.url} ${size}`));
-  });
-  const url = `http://${HOST}:${wss.address().port}/page`;
-  const body = Buffer.alloc(300000, 'x');
-  const answers = await Promise.all([
-    fetch(url).then((res) => res.text()),
-    fetch(url, { method: 'POST', body }).then((res) => res.text())
-  ]);
-  assert.deepStrictEqual(answers, ['GET /page 0', 'POST /page 300000']);
-  await connect(t, wss.testUrl);
-});
+hawserTest(
+  "'request': real request and response on the server's own port",
+  { carriers: PORT },
+  async (t) => {
+    const wss = await serve(t);
+    wss.on('request', (req, res) => {
+      let size = 0;
+      req.on('data', (chunk) => (size += chunk.length));
+      req.on('end', () => res.end(`${req.method} ${req.url} ${size}`));
+    });
+    const url = `http://${HOST}:${wss.address().port}/page`;
+    const body = Buffer.alloc(300000, 'x');
+    const answers = await Promise.all([
+      fetch(url).then((res) => res.text()),
+      fetch(url, { method: 'POST', body }).then((res) => res.text())
+    ]);
+    assert.deepStrictEqual(answers, ['GET /page 0', 'POST /page 300000']);
+    await connect(t, wss.testUrl);
+  }
+);
 
-hawserTest('configureRuntime: several threads serve; too late it throws', async (t) => {
-  const { lines } = await child(
-    t,
-    `WebSocket.configureRuntime({ threads: 3 });
+hawserTest(
+  'configureRuntime: several threads serve; too late it throws',
+  { carriers: PORT },
+  async (t) => {
+    const { lines } = await child(
+      t,
+      `WebSocket.configureRuntime({ threads: 3 });
     const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' }, () => {
       try { WebSocket.configureRuntime({ threads: 2 }); } catch (err) { say(err.message); }
       const threads = require('fs').readdirSync('/proc/self/task')
@@ -141,12 +155,13 @@ hawserTest('configureRuntime: several threads serve; too late it throws', async 
       }
     });
     wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));`
-  ).exit;
-  assert.match(lines[0], /run already/);
-  assert.deepStrictEqual(lines.slice(1), ['3', 'done']);
-});
+    ).exit;
+    assert.match(lines[0], /run already/);
+    assert.deepStrictEqual(lines.slice(1), ['3', 'done']);
+  }
+);
 
-hawserTest('workers of a cluster share a port', async (t) => {
+hawserTest('workers of a cluster share a port', { carriers: PORT }, async (t) => {
   cluster.setupPrimary({
     exec: require.resolve('./support/cluster-worker.js'),
     execArgv: []
@@ -167,10 +182,13 @@ hawserTest('workers of a cluster share a port', async (t) => {
   assert.strictEqual(served.size, 2);
 });
 
-hawserTest('the socket of a bad request may break: the server goes on', async (t) => {
-  const { lines } = await child(
-    t,
-    `const net = require('net');
+hawserTest(
+  'the socket of a bad request may break: the server goes on',
+  { carriers: PORT },
+  async (t) => {
+    const { lines } = await child(
+      t,
+      `const net = require('net');
     const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' }, () => {
       const { port } = wss.address();
       const bad = net.connect(port, '127.0.0.1');
@@ -189,6 +207,26 @@ hawserTest('the socket of a bad request may break: the server goes on', async (t
       say(err.message);
       socket.destroy(new Error('broken'));
     });`
+    ).exit;
+    assert.deepStrictEqual(lines, ['Missing or invalid Sec-WebSocket-Key header', 'open']);
+  }
+);
+
+hawserTest('perMessageDeflate: one warning, and connections without compression', async (t) => {
+  const { lines } = await child(
+    t,
+    `process.on('warning', (warning) => say(warning.code));
+    const wss = createServer({ perMessageDeflate: true });
+    wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
+    wss.on('listening', () => {
+      const ws = createClient(wss.testUrl, { perMessageDeflate: { threshold: 0 } });
+      ws.on('open', () => ws.send('text', { compress: true }));
+      ws.on('message', (data) => {
+        say(data, ws.extensions === '');
+        ws.close();
+        wss.close();
+      });
+    });`
   ).exit;
-  assert.deepStrictEqual(lines, ['Missing or invalid Sec-WebSocket-Key header', 'open']);
+  assert.deepStrictEqual(lines, ['ERR_HAWSER_NOT_SUPPORTED', 'text true']);
 });

@@ -21,7 +21,7 @@ const EVENTS = ['message', 'error', 'close'];
 async function serverAndWire(t, options) {
   const wss = await serve(t, options);
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   return { wss, ws, raw };
 }
@@ -317,7 +317,7 @@ test('a FIN in the middle of a frame: 1006, no error', async (t) => {
 test("a reset after open: only 'close' 1006", async (t) => {
   const { ws, raw } = await serverAndWire(t);
   const log = record(ws, EVENTS);
-  raw.socket.resetAndDestroy();
+  raw.reset();
   await until(() => log.length > 0);
   assert.deepStrictEqual(log, [['close', 1006, Buffer.alloc(0)]]);
   assert.strictEqual(ws.readyState, WebSocket.CLOSED);

@@ -17,7 +17,7 @@ const { OP, rawAcceptor, rawClient } = require('./support/raw-peer');
 async function serverAndWire(t, options, listener) {
   const wss = await serve(t, options, listener);
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   return { ws, raw };
 }

@@ -286,7 +286,7 @@ for (const entry of [...cases, unmasked]) {
     const bystander = await connect(t, wss.testUrl);
     wss.clients.forEach(echo);
     const connection = once(wss, 'connection');
-    const raw = await rawClient(t, wss.address().port);
+    const raw = await rawClient(t, wss.testPort);
     const [ws] = await connection;
     const log = watch(ws);
     // One packet: a good message, the bad frame, and a message that must not be delivered.
@@ -329,7 +329,7 @@ test('delivered byte by byte the result is the same', { timeout: 60000 }, async 
     const bytes = wire(entry, true);
     if (bytes.length > 2000) continue;
     const connection = once(wss, 'connection');
-    const raw = await rawClient(t, wss.address().port);
+    const raw = await rawClient(t, wss.testPort);
     const [ws] = await connection;
     const log = watch(ws);
     raw.send(OP.TEXT, 'before');
@@ -344,7 +344,7 @@ test('delivered byte by byte the result is the same', { timeout: 60000 }, async 
 test('the close frame of the peer after our error is not looked at: 1006', async (t) => {
   const wss = await serve(t);
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   const log = watch(ws);
   raw.write(
@@ -365,7 +365,7 @@ test('the close frame of the peer after our error is not looked at: 1006', async
 test('an error after our own close(): no second close frame, error once, then close 1006', async (t) => {
   const wss = await serve(t);
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   const log = watch(ws);
   ws.close(1000);
@@ -380,7 +380,7 @@ test('an error after our own close(): no second close frame, error once, then cl
 test('an error without a listener is thrown as an uncaught exception', async (t) => {
   const wss = await serve(t);
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   const closed = once(ws, 'close');
   ws.removeAllListeners('error');
@@ -415,7 +415,7 @@ test('maxPayload: exactly the limit is delivered, 0 = off', async (t) => {
 
 test('maxPayload counts each message anew, and control frames not at all', async (t) => {
   const wss = await serve(t, { maxPayload: 10 }, echo);
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   for (let i = 0; i < 5; i++) {
     raw.send(OP.TEXT, '12345', { fin: false });
     raw.send(OP.PING, 'a ping that is longer than ten');
@@ -435,7 +435,7 @@ test('maxPayload is coerced to signed 32 bit: 2^32 and "12" and NaN', async (t) 
       ws.on('error', () => {});
       echo(ws);
     });
-    const raw = await rawClient(t, wss.address().port);
+    const raw = await rawClient(t, wss.testPort);
     raw.send(OP.BINARY, Buffer.alloc(13));
     assert.strictEqual((await raw.frame()).opcode, passes ? OP.BINARY : OP.CLOSE);
   }
@@ -447,7 +447,7 @@ test('maxFragments: exactly the limit is delivered; 0 = off', async (t) => {
       ws.on('error', () => {});
       echo(ws);
     });
-    const raw = await rawClient(t, wss.address().port);
+    const raw = await rawClient(t, wss.testPort);
     const message = (parts) =>
       Array.from({ length: parts }, (_, i) =>
         raw.build(i ? OP.CONT : OP.BINARY, '', { fin: i === parts - 1 })
@@ -464,7 +464,7 @@ test('maxFragments: exactly the limit is delivered; 0 = off', async (t) => {
 test('skipUTF8Validation covers text and the close reason', async (t) => {
   const wss = await serve(t, { skipUTF8Validation: true });
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   const log = record(ws, ['message', 'error', 'close']);
   raw.send(OP.TEXT, Buffer.from([0xff, 0xfe]));

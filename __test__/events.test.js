@@ -229,9 +229,9 @@ test('one close event for each connection in a crowd', async (t) => {
 
 const THROWING = `
   process.on('uncaughtException', (err) => say('uncaught', err.message));
-  const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' }, () => {
-    const url = 'ws://127.0.0.1:' + wss.address().port;
-    const client = new WebSocket(url);
+  const wss = createServer();
+  wss.on('listening', () => {
+    const client = createClient(wss.testUrl);
     client.on('open', () => { for (let i = 0; i < 5; i++) client.send(String(i)); });
     wss.once('connection', (ws) => {
       ws.on('message', (data) => {
@@ -239,7 +239,7 @@ const THROWING = `
         say('got', data);
       });
     });
-    const other = new WebSocket(url);
+    const other = createClient(wss.testUrl);
     other.on('open', () => setTimeout(() => other.send('hi'), 100));
     wss.on('connection', (ws) => ws.on('message', (data) => String(data) === 'hi' && ws.send('ok')));
     other.on('message', (data) => { say('other', data); setTimeout(process.exit, 50, 0); });
@@ -269,8 +269,9 @@ test('a listener that throws without a handler ends the process with code 1', as
     const { exit } = child(
       t,
       `
-      const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' }, () => {
-        const client = new WebSocket('ws://127.0.0.1:' + wss.address().port);
+      const wss = createServer();
+      wss.on('listening', () => {
+        const client = createClient(wss.testUrl);
         client.on(arg, () => { throw new Error('boom'); });
       });
       wss.on('connection', (ws) => { ws.ping(); ws.send('x'); ws.close(); });

@@ -10,14 +10,15 @@ const {
   record,
   serve,
   test,
-  until
+  until,
+  within
 } = require('./support/helpers');
 const { OP, closePayload, rawClient } = require('./support/raw-peer');
 
 async function serverAndWire(t, options) {
   const wss = await serve(t, options);
   const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.address().port);
+  const raw = await rawClient(t, wss.testPort);
   const [ws] = await connection;
   return { ws, raw };
 }
@@ -165,4 +166,40 @@ test('a paused socket pushes back: the peer cannot send without end', async (t) 
   assert.strictEqual(received, 0);
   ws.resume();
   await until(() => received === total << 20);
+});
+
+for (const [title, leave] of [
+  ['resets', (raw) => raw.reset()],
+  ['terminates', (raw) => raw.destroy()]
+]) {
+  test(`paused, with messages unsent, and the peer ${title}: callbacks, then 'close' 1006`, async (t) => {
+    const { ws, raw } = await serverAndWire(t);
+    raw.socket.pause();
+    ws.pause();
+    const COUNT = 32;
+    let called = 0;
+    for (let i = 0; i < COUNT; i++) ws.send(Buffer.alloc(1 << 20), () => called++);
+    await until(() => ws.bufferedAmount > 0);
+    const closed = new Promise((resolve) => ws.on('close', (code) => resolve([code, called])));
+    leave(raw);
+    assert.deepStrictEqual(await within(closed, "'close'"), [1006, COUNT]);
+  });
+}
+
+test('both ends paused, with messages unsent, and one terminates', async (t) => {
+  const { client, peer } = await pair(t);
+  peer.pause();
+  client.pause();
+  const COUNT = 32;
+  let called = 0;
+  for (let i = 0; i < COUNT; i++) client.send(Buffer.alloc(1 << 20), () => called++);
+  let last = -1;
+  while (client.bufferedAmount !== last) {
+    last = client.bufferedAmount;
+    await delay(60);
+  }
+  assert.ok(called < COUNT);
+  const closed = new Promise((resolve) => client.on('close', (code) => resolve([code, called])));
+  peer.terminate();
+  assert.deepStrictEqual(await within(closed, "'close'"), [1006, COUNT]);
 });

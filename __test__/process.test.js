@@ -2,19 +2,20 @@
 
 const assert = require('node:assert');
 const { delay, hawserTest, once, serve, test, until, within } = require('./support/helpers');
+const { DESCRIPTOR, createClient } = require('./support/carriers');
 const { rawAcceptor } = require('./support/raw-peer');
 const { child } = require('./support/child');
 
 const SERVER = `
-  const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' });
-  wss.on('listening', () => say('listening', wss.address().port));
+  const wss = createServer();
+  wss.on('listening', () => say('listening', wss.testUrl));
 `;
 const PAIR = `
   ${SERVER}
   wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
   let client;
   wss.on('listening', () => {
-    client = new WebSocket('ws://127.0.0.1:' + wss.address().port, arg || {});
+    client = createClient(wss.testUrl, arg || {});
     client.on('error', () => {});
     client.on('open', () => client.send('x'));
   });
@@ -63,13 +64,13 @@ test('a listening server keeps the process alive; a closed one does not', async 
   const open = child(t, SERVER);
   await stays(open, 'listening');
   await ends(t, `${SERVER} wss.on('listening', () => wss.close());`);
-  await ends(t, `const wss = new WebSocket.Server({ port: 0 }); wss.close();`);
+  await ends(t, `createServer().close();`);
 });
 
 test('a connected client keeps the process alive until the connection ends', async (t) => {
   const wss = await serve(t);
   const body = `
-    const ws = new WebSocket(arg);
+    const ws = createClient(arg);
     ws.on('open', () => say('open'));
     ws.on('close', (code) => say('close', code));
   `;
@@ -85,9 +86,8 @@ test('a connected client keeps the process alive until the connection ends', asy
 test('a connection of a closed server keeps the process alive', async (t) => {
   const body = `${SERVER} wss.on('connection', () => wss.close(() => say('closed')) ?? say('conn'));`;
   const running = child(t, body);
-  const port = (await running.said('listening')).split(' ')[1];
-  const WebSocket = require('./support/impl');
-  const client = new WebSocket(`ws://127.0.0.1:${port}`);
+  const [, url] = (await running.said('listening')).split(' ');
+  const client = createClient(url);
   t.after(() => client.terminate());
   await once(client, 'open');
   await stays(running, 'conn');
@@ -98,7 +98,7 @@ test('a connection of a closed server keeps the process alive', async (t) => {
 
 test('a paused connection keeps the process alive', async (t) => {
   const wss = await serve(t);
-  const body = `const ws = new WebSocket(arg); ws.on('open', () => { ws.pause(); say('paused'); });`;
+  const body = `const ws = createClient(arg); ws.on('open', () => { ws.pause(); say('paused'); });`;
   const running = child(t, body, wss.testUrl);
   await stays(running, 'paused');
   running.proc.kill('SIGKILL');
@@ -112,7 +112,7 @@ test('timers of ours keep nothing alive: handshakeTimeout, closeTimeout', async 
     wss.on('listening', () => client.on('message', () => { client.close(); wss.close(); }));`,
     options
   );
-  await ends(t, `new WebSocket('ws://127.0.0.1:1', arg).on('error', () => say('error'));`, options);
+  await ends(t, `createClient('ws://127.0.0.1:1', arg).on('error', () => say('error'));`, options);
 });
 
 test('a client that is closed while CONNECTING lets the process go', async (t) => {
@@ -120,7 +120,7 @@ test('a client that is closed while CONNECTING lets the process go', async (t) =
   for (const method of ['close', 'terminate']) {
     await ends(
       t,
-      `const ws = new WebSocket(arg);
+      `const ws = createClient(arg);
       ws.on('error', (err) => say(err.message));
       ws.${method}();`,
       server.url
@@ -132,9 +132,8 @@ test('a server that could not listen keeps nothing alive', async (t) => {
   const wss = await serve(t);
   const lines = await ends(
     t,
-    `const wss = new WebSocket.Server({ port: arg, host: '127.0.0.1' });
-    wss.on('error', (err) => say(err.code));`,
-    wss.address().port
+    `createServer({ port: arg }).on('error', (err) => say(err.code));`,
+    wss.testPort
   );
   assert.deepStrictEqual(lines, ['EADDRINUSE']);
 });
@@ -183,7 +182,7 @@ test('an uncaught exception with live sockets: code 1 and the stack', async (t) 
 });
 
 test('an error event of a client without a listener ends the process', async (t) => {
-  const { code, stderr } = await child(t, `new WebSocket('ws://127.0.0.1:1');`).exit;
+  const { code, stderr } = await child(t, `createClient('ws://127.0.0.1:1');`).exit;
   assert.strictEqual(code, 1);
   assert.match(stderr, /ECONNREFUSED/);
 });
@@ -195,10 +194,9 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
       skip: process.platform === 'win32' && 'no signals'
     },
     async (t) => {
-      const WebSocket = require('./support/impl');
       const running = child(t, SERVER);
-      const port = (await running.said('listening')).split(' ')[1];
-      const client = new WebSocket(`ws://127.0.0.1:${port}`);
+      const [, url] = (await running.said('listening')).split(' ');
+      const client = createClient(url);
       await once(client, 'open');
       const closed = once(client, 'close');
       running.proc.kill(signal);
@@ -214,12 +212,12 @@ test('garbage collection: sockets without a reference go on, closed ones do not 
     `
     require('v8').setFlagsFromString('--expose-gc');
     const gc = require('vm').runInNewContext('gc');
-    const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' });
+    const wss = createServer();
     wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
     let done = 0;
     wss.on('listening', () => {
       for (let i = 0; i < 30; i++) {
-        new WebSocket('ws://127.0.0.1:' + wss.address().port)
+        createClient(wss.testUrl)
           .on('open', function () { gc(); this.send(Buffer.alloc(i * 1000, i)); })
           .on('message', function (data) {
             gc();
@@ -240,7 +238,7 @@ test('a process that blocks for a while gets everything afterwards', async (t) =
   const running = child(
     t,
     `
-    const ws = new WebSocket(arg);
+    const ws = createClient(arg);
     let next = 0;
     ws.on('open', () => {
       ws.send('ready');
@@ -265,12 +263,12 @@ test('a process that blocks for a while gets everything afterwards', async (t) =
   await until(() => wss.clients.size === 0);
 });
 
-test('what was sent before process.exit() arrives', async (t) => {
+test('what was sent before process.exit() arrives', { carriers: DESCRIPTOR }, async (t) => {
   const wss = await serve(t);
   const connection = once(wss, 'connection');
   const exited = ends(
     t,
-    `const ws = new WebSocket(arg);
+    `const ws = createClient(arg);
     ws.on('open', () => {
       ws.send('bye');
       ws.close(1001);
@@ -293,7 +291,7 @@ hawserTest(
     const lines = await ends(
       t,
       `process.on('uncaughtException', (err) => say(err.message));
-    const ws = new WebSocket(arg);
+    const ws = createClient(arg);
     ws.on('open', () => {
       ws._socket.pause();
       for (let i = 0; i < 40; i++) {

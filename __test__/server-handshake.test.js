@@ -16,6 +16,7 @@ const {
   until,
   within
 } = require('./support/helpers');
+const { PORT, isTls } = require('./support/carriers');
 const {
   OP,
   SAMPLE_KEY,
@@ -27,7 +28,7 @@ const {
 
 /** Everything that `wss` answers to `request`, up to its FIN, as text. */
 async function answer(t, wss, request) {
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   peer.write(typeof request === 'string' ? request : upgradeRequest(request));
   return (await peer.rest()).toString('latin1');
 }
@@ -110,7 +111,7 @@ test('the order of the checks: method, Upgrade, key, version, path, subprotocol'
 
 test('the 101 is exactly these lines; key and accept are those of RFC 6455', async (t) => {
   const wss = await serve(t);
-  const peer = await rawClient(t, wss.address().port);
+  const peer = await rawClient(t, wss.testPort);
   assert.strictEqual(acceptFor(SAMPLE_KEY), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
   assert.strictEqual(
     peer.response,
@@ -125,7 +126,7 @@ test('the 101 is exactly these lines; key and accept are those of RFC 6455', asy
 
 test('accepted: header names and Upgrade in any case, Connection as a list, version 8', async (t) => {
   const wss = await serve(t);
-  const port = wss.address().port;
+  const port = wss.testPort;
   await rawClient(t, port, header('Upgrade', 'WEBSOCKET'));
   await rawClient(t, port, header('Connection', 'keep-alive, UpGrade'));
   await rawClient(t, port, header('Sec-WebSocket-Version', '8'));
@@ -140,19 +141,19 @@ test('an offer of permessage-deflate is not taken up', async (t) => {
   const wss = await serve(t, {}, echo);
   const peer = await rawClient(
     t,
-    wss.address().port,
+    wss.testPort,
     header('Sec-WebSocket-Extensions', 'permessage-deflate; client_max_window_bits')
   );
   assert.doesNotMatch(peer.response, /extensions/i);
   peer.send(OP.TEXT, 'x');
   assert.strictEqual((await peer.frame()).rsv1, false);
   // Without the option the header is not even parsed.
-  await rawClient(t, wss.address().port, header('Sec-WebSocket-Extensions', ';;;'));
+  await rawClient(t, wss.testPort, header('Sec-WebSocket-Extensions', ';;;'));
 });
 
 test('a request that arrives byte by byte', async (t) => {
   const wss = await serve(t, {}, echo);
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   for (const char of upgradeRequest({ path: '/slow' })) {
     peer.write(char);
     await turn();
@@ -171,7 +172,7 @@ test('frames in the same packet as the request are delivered after connection', 
       ws.on('close', (code) => resolve([...list, code]));
     });
   });
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   peer.write(
     Buffer.concat([
       Buffer.from(upgradeRequest()),
@@ -185,7 +186,7 @@ test('frames in the same packet as the request are delivered after connection', 
 
 test('half a frame with the request, the other half later', async (t) => {
   const wss = await serve(t, {}, echo);
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   const frame = peer.build(OP.TEXT, 'in two halves');
   peer.write(Buffer.concat([Buffer.from(upgradeRequest()), frame.subarray(0, 7)]));
   await peer.head();
@@ -193,9 +194,9 @@ test('half a frame with the request, the other half later', async (t) => {
   assert.strictEqual(String((await peer.frame()).payload), 'in two halves');
 });
 
-test('a plain HTTP request is answered 426 Upgrade Required', async (t) => {
+test('a plain HTTP request is answered 426 Upgrade Required', { carriers: PORT }, async (t) => {
   const wss = await serve(t);
-  const url = `http://${HOST}:${wss.address().port}/`;
+  const url = `http://${HOST}:${wss.testPort}/`;
   for (const method of ['GET', 'POST']) {
     const res = await new Promise((resolve, reject) => {
       http.request(url, { method, agent: false }, resolve).on('error', reject).end();
@@ -210,27 +211,35 @@ test('a plain HTTP request is answered 426 Upgrade Required', async (t) => {
   }
 });
 
-test('Upgrade without Connection: Upgrade is a plain request: 426', async (t) => {
-  const wss = await serve(t);
-  const peer = await rawConnect(t, wss.address().port);
-  peer.write(upgradeRequest(header('Connection', 'close')));
-  assert.match(await peer.head(), /^HTTP\/1\.1 426 Upgrade Required\r\n/);
-  await peer.end();
-});
+test(
+  'Upgrade without Connection: Upgrade is a plain request: 426',
+  { carriers: PORT },
+  async (t) => {
+    const wss = await serve(t);
+    const peer = await rawConnect(t, wss.testPort);
+    peer.write(upgradeRequest(header('Connection', 'close')));
+    assert.match(await peer.head(), /^HTTP\/1\.1 426 Upgrade Required\r\n/);
+    await peer.end();
+  }
+);
 
-test('after a 426 the connection stays usable for another request', async (t) => {
-  const wss = await serve(t, {}, echo);
-  const peer = await rawConnect(t, wss.address().port);
-  peer.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
-  assert.match(await peer.head(), /^HTTP\/1\.1 426 /);
-  await peer.read(() => (peer.data.length >= 16 ? true : undefined), 'the body');
-  assert.strictEqual(peer.data.toString(), 'Upgrade Required');
-  peer.data = Buffer.alloc(0);
-  peer.write(upgradeRequest());
-  assert.match(await peer.head(), /^HTTP\/1\.1 101 /);
-  peer.send(OP.TEXT, 'x');
-  assert.strictEqual(String((await peer.frame()).payload), 'x');
-});
+test(
+  'after a 426 the connection stays usable for another request',
+  { carriers: PORT },
+  async (t) => {
+    const wss = await serve(t, {}, echo);
+    const peer = await rawConnect(t, wss.testPort);
+    peer.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+    assert.match(await peer.head(), /^HTTP\/1\.1 426 /);
+    await peer.read(() => (peer.data.length >= 16 ? true : undefined), 'the body');
+    assert.strictEqual(peer.data.toString(), 'Upgrade Required');
+    peer.data = Buffer.alloc(0);
+    peer.write(upgradeRequest());
+    assert.match(await peer.head(), /^HTTP\/1\.1 101 /);
+    peer.send(OP.TEXT, 'x');
+    assert.strictEqual(String((await peer.frame()).payload), 'x');
+  }
+);
 
 for (const [title, request, status] of [
   ['garbage', 'this is no HTTP\r\n\r\n', 400],
@@ -249,16 +258,16 @@ for (const [title, request, status] of [
   ],
   ['a header of 64 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(65536)}\r\n\r\n`, 431]
 ]) {
-  test(`not HTTP: ${title} is refused with ${status} and closed`, async (t) => {
+  test(`not HTTP: ${title} is refused with ${status} and closed`, { carriers: PORT }, async (t) => {
     const wss = await serve(t);
-    const peer = await rawConnect(t, wss.address().port);
+    const peer = await rawConnect(t, wss.testPort);
     peer.write(Buffer.from(request, 'latin1'));
     assert.ok((await peer.head()).startsWith(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`));
     await peer.end();
   });
 }
 
-hawserTest('a body on the upgrade request is refused', async (t) => {
+hawserTest('a body on the upgrade request is refused', { carriers: PORT }, async (t) => {
   const wss = await serve(t);
   assert.match(await answer(t, wss, header('Content-Length', '5')), /^HTTP\/1\.1 400 /);
   assert.match(await answer(t, wss, header('Transfer-Encoding', 'chunked')), /^HTTP\/1\.1 400 /);
@@ -267,9 +276,9 @@ hawserTest('a body on the upgrade request is refused', async (t) => {
 test('a client that leaves in mid-request disturbs nobody', async (t) => {
   const wss = await serve(t, {}, echo);
   for (let at = 0; at < upgradeRequest().length; at += 13) {
-    const peer = await rawConnect(t, wss.address().port);
+    const peer = await rawConnect(t, wss.testPort);
     peer.write(upgradeRequest().slice(0, at));
-    if (at % 2) peer.socket.resetAndDestroy();
+    if (at % 2) peer.reset();
     else peer.socket.end();
   }
   const client = dial(t, wss.testUrl);
@@ -291,7 +300,7 @@ test("'headers': the listener gets the lines and req, and may change the array",
     assert.ok(req instanceof http.IncomingMessage);
     lines.push('Set-Cookie: a=b', `X-Url: ${req.url}`);
   });
-  const peer = await rawClient(t, wss.address().port, {
+  const peer = await rawClient(t, wss.testPort, {
     path: '/h',
     ...header('Sec-WebSocket-Protocol', 'a')
   });
@@ -312,7 +321,7 @@ test("the order of hooks: shouldHandle, verifyClient, handleProtocols, 'headers'
   wss.shouldHandle = () => order.push('shouldHandle');
   wss.on('headers', () => order.push('headers'));
   wss.on('connection', () => order.push('connection'));
-  await rawClient(t, wss.address().port, header('Sec-WebSocket-Protocol', 'a, b'));
+  await rawClient(t, wss.testPort, header('Sec-WebSocket-Protocol', 'a, b'));
   await turn();
   assert.deepStrictEqual(order, [
     'shouldHandle',
@@ -327,7 +336,7 @@ test("the order of hooks: shouldHandle, verifyClient, handleProtocols, 'headers'
 test('req is an http.IncomingMessage with everything that Node would give it', async (t) => {
   const wss = await serve(t);
   const connection = once(wss, 'connection');
-  const peer = await rawClient(t, wss.address().port, {
+  const peer = await rawClient(t, wss.testPort, {
     path: '/p%20a/th?x=1&y=%C3%BC',
     headers: {
       Origin: 'http://example.test',
@@ -368,9 +377,9 @@ test('req is an http.IncomingMessage with everything that Node would give it', a
   assert.strictEqual(req.socket.remotePort, peer.socket.localPort);
   assert.strictEqual(req.socket.remoteFamily, 'IPv4');
   assert.strictEqual(req.socket.localAddress, HOST);
-  assert.strictEqual(req.socket.localPort, wss.address().port);
+  assert.strictEqual(req.socket.localPort, wss.testPort);
   assert.strictEqual(req.connection, req.socket);
-  assert.strictEqual(req.socket.encrypted, undefined);
+  assert.strictEqual(req.socket.encrypted, isTls || undefined);
   assert.strictEqual(req.socket.destroyed, false);
   assert.strictEqual(ws._socket.remoteAddress, HOST);
   assert.strictEqual(ws._socket.remotePort, peer.socket.localPort);
@@ -379,7 +388,7 @@ test('req is an http.IncomingMessage with everything that Node would give it', a
 test('the server side of a connection: url undefined, OPEN, protocol and extensions empty', async (t) => {
   const wss = await serve(t);
   const connection = once(wss, 'connection');
-  await rawClient(t, wss.address().port);
+  await rawClient(t, wss.testPort);
   const [ws] = await connection;
   assert.ok(ws instanceof WebSocket);
   assert.strictEqual(ws.url, undefined);
@@ -396,7 +405,7 @@ test('503 when the server was closed while verifyClient decided', async (t) => {
     verdict = resolve;
   });
   const wss = await serve(t, { verifyClient: (info, cb) => verdict(cb) });
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   peer.write(upgradeRequest());
   const cb = await asked;
   wss.close();
@@ -412,11 +421,11 @@ test('a client that left while verifyClient decided makes no connection', async 
   const wss = await serve(t, { verifyClient: (info, cb) => verdict({ info, cb }) }, () =>
     assert.fail('no connection expected')
   );
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   peer.write(upgradeRequest());
   const { info, cb } = await asked;
   const gone = once(info.req.socket, 'close');
-  peer.socket.resetAndDestroy();
+  peer.reset();
   await gone;
   cb(true);
   await turn();
@@ -426,7 +435,7 @@ test('a client that left while verifyClient decided makes no connection', async 
 test('verifyClient: an empty message is the text of the status', async (t) => {
   for (const message of [null, '', undefined]) {
     const wss = await serve(t, { verifyClient: (info, cb) => cb(false, 403, message) });
-    const peer = await rawConnect(t, wss.address().port);
+    const peer = await rawConnect(t, wss.testPort);
     peer.write(upgradeRequest());
     assert.match(await peer.head(), /^HTTP\/1\.1 403 Forbidden\r\n/);
     await peer.read(() => (peer.data.length >= 9 ? true : undefined), 'the body');
@@ -443,7 +452,7 @@ test("a server's WebSocket emits 'open' before 'connection'", async (t) => {
     }
   }
   const wss = await serve(t, { WebSocket: Logged }, () => log.push('connection'));
-  const peer = await rawConnect(t, wss.address().port);
+  const peer = await rawConnect(t, wss.testPort);
   peer.write(upgradeRequest());
   await peer.head();
   await until(() => log.length === 2);

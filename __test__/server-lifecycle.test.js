@@ -10,7 +10,6 @@ const {
   dial,
   discard,
   echo,
-  isWs,
   messages,
   once,
   pair,
@@ -20,6 +19,8 @@ const {
   until,
   within
 } = require('./support/helpers');
+const { PORT, createClient } = require('./support/carriers');
+const { rawConnect } = require('./support/raw-peer');
 
 const { WebSocketServer } = WebSocket;
 const closing = (wss) => within(new Promise((resolve) => wss.close(resolve)), 'close(cb)');
@@ -32,23 +33,27 @@ function hasIPv6() {
   });
 }
 
-test("'listening' is emitted asynchronously and once; address() has the bound port", async (t) => {
-  const wss = new WebSocketServer({ port: 0, host: HOST });
-  t.after(() => wss.close());
-  let count = 0;
-  wss.on('listening', () => count++);
-  assert.strictEqual(count, 0);
-  await once(wss, 'listening');
-  const address = wss.address();
-  assert.deepStrictEqual(Object.keys(address).sort(), ['address', 'family', 'port']);
-  assert.strictEqual(address.address, HOST);
-  assert.strictEqual(address.family, 'IPv4');
-  assert.ok(address.port > 0);
-  await turn();
-  assert.strictEqual(count, 1);
-});
+test(
+  "'listening' is emitted asynchronously and once; address() has the bound port",
+  { carriers: PORT },
+  async (t) => {
+    const wss = new WebSocketServer({ port: 0, host: HOST });
+    t.after(() => wss.close());
+    let count = 0;
+    wss.on('listening', () => count++);
+    assert.strictEqual(count, 0);
+    await once(wss, 'listening');
+    const address = wss.address();
+    assert.deepStrictEqual(Object.keys(address).sort(), ['address', 'family', 'port']);
+    assert.strictEqual(address.address, HOST);
+    assert.strictEqual(address.family, 'IPv4');
+    assert.ok(address.port > 0);
+    await turn();
+    assert.strictEqual(count, 1);
+  }
+);
 
-test('without a host, address() is there in the same tick', async (t) => {
+test('without a host, address() is there in the same tick', { carriers: PORT }, async (t) => {
   const wss = new WebSocketServer({ port: 0 });
   t.after(() => wss.close());
   const { port } = wss.address();
@@ -57,7 +62,7 @@ test('without a host, address() is there in the same tick', async (t) => {
   assert.strictEqual(wss.address().port, port);
 });
 
-test('without a host, both IPv6 and IPv4 are served', async (t) => {
+test('without a host, both IPv6 and IPv4 are served', { carriers: PORT }, async (t) => {
   if (!(await hasIPv6())) return t.skip('no IPv6');
   const wss = await serve(t, { host: undefined }, echo);
   const { address, family, port } = wss.address();
@@ -71,13 +76,13 @@ test('without a host, both IPv6 and IPv4 are served', async (t) => {
   assert.strictEqual(String((await messages(client, 1))[0][0]), 'six');
 });
 
-test('host may be a name', async (t) => {
+test('host may be a name', { carriers: PORT }, async (t) => {
   const wss = await serve(t, { host: 'localhost' }, echo);
   const { address, port } = wss.address();
   await connect(t, `ws://${address.includes(':') ? `[${address}]` : address}:${port}`);
 });
 
-test('EADDRINUSE arrives as an error event, not as an exception', async (t) => {
+test('EADDRINUSE arrives as an error event, not as an exception', { carriers: PORT }, async (t) => {
   const taken = await serve(t);
   const { port } = taken.address();
   const wss = new WebSocketServer({ port, host: HOST });
@@ -91,28 +96,32 @@ test('EADDRINUSE arrives as an error event, not as an exception', async (t) => {
   await closing(wss);
 });
 
-test('the port is free again after close(cb)', async (t) => {
+test('the port is free again after close(cb)', { carriers: PORT }, async (t) => {
   const wss = await serve(t);
   const { port } = wss.address();
   await closing(wss);
   await serve(t, { port });
 });
 
-test("close(cb): 'close' and cb without arguments; address() is null afterwards", async (t) => {
-  const wss = await serve(t);
-  const args = [];
-  wss.on('close', (...list) => args.push(['event', ...list]));
-  await new Promise((resolve) => {
-    wss.close((...list) => {
-      args.push(['cb', ...list]);
-      resolve();
+test(
+  "close(cb): 'close' and cb without arguments; address() is null afterwards",
+  { carriers: PORT },
+  async (t) => {
+    const wss = await serve(t);
+    const args = [];
+    wss.on('close', (...list) => args.push(['event', ...list]));
+    await new Promise((resolve) => {
+      wss.close((...list) => {
+        args.push(['cb', ...list]);
+        resolve();
+      });
+      assert.strictEqual(wss.address(), null);
+      assert.deepStrictEqual(args, []);
     });
+    assert.deepStrictEqual(args, [['event'], ['cb']]);
     assert.strictEqual(wss.address(), null);
-    assert.deepStrictEqual(args, []);
-  });
-  assert.deepStrictEqual(args, [['event'], ['cb']]);
-  assert.strictEqual(wss.address(), null);
-});
+  }
+);
 
 test('close() twice while closing: both callbacks, without an error', async (t) => {
   const { wss, client } = await pair(t);
@@ -153,7 +162,7 @@ test("close() without a callback when already closed emits 'close' again", async
   await again;
 });
 
-test('close() in the tick of the constructor', async (t) => {
+test('close() in the tick of the constructor', { carriers: PORT }, async (t) => {
   const wss = new WebSocketServer({ port: 0 });
   t.after(() => wss.close());
   wss.on('listening', () => assert.fail('not expected'));
@@ -184,7 +193,7 @@ test('close() never closes the clients; it waits for the last of them', async (t
   await until(() => wss.clients.size === 0);
 });
 
-test('close() waits for untracked clients too', async (t) => {
+test('close() waits for untracked clients too', { carriers: PORT }, async (t) => {
   const { wss, client } = await pair(t, { clientTracking: false });
   let closed = false;
   const done = new Promise((resolve) =>
@@ -199,7 +208,7 @@ test('close() waits for untracked clients too', async (t) => {
   await within(done, 'close');
 });
 
-test('new connections are refused once close() was called', async (t) => {
+test('new connections are refused once close() was called', { carriers: PORT }, async (t) => {
   const { wss, client } = await pair(t);
   const url = wss.testUrl;
   wss.close();
@@ -210,7 +219,7 @@ test('new connections are refused once close() was called', async (t) => {
   await once(wss, 'close');
 });
 
-test('an idle plain HTTP connection does not hold up close()', async (t) => {
+test('an idle plain HTTP connection does not hold up close()', { carriers: PORT }, async (t) => {
   const wss = await serve(t);
   const agent = new http.Agent({ keepAlive: true });
   t.after(() => agent.destroy());
@@ -277,7 +286,7 @@ test('200 connections at once, each its own conversation', async (t) => {
 test('connect and close many times leaves no client behind', async (t) => {
   const wss = await serve(t);
   for (let i = 0; i < 200; i++) {
-    const client = new WebSocket(wss.testUrl);
+    const client = createClient(wss.testUrl);
     await once(client, 'open');
     if (i % 2) client.close();
     else client.terminate();
@@ -288,7 +297,7 @@ test('connect and close many times leaves no client behind', async (t) => {
 
 test('several servers in one process, with clients of each other', async (t) => {
   const servers = await Promise.all([serve(t, {}, echo), serve(t, {}, echo), serve(t, {}, echo)]);
-  assert.strictEqual(new Set(servers.map((wss) => wss.address().port)).size, 3);
+  assert.strictEqual(new Set(servers.map((wss) => wss.testPort)).size, 3);
   for (const [i, wss] of servers.entries()) {
     const client = await connect(t, wss.testUrl);
     client.send(`server ${i}`);
@@ -302,18 +311,8 @@ test('several servers in one process, with clients of each other', async (t) => 
 test('a server is an EventEmitter and does not emit error by itself', async (t) => {
   const wss = await serve(t);
   assert.ok(wss instanceof require('node:events').EventEmitter);
-  const socket = net.connect(wss.address().port, HOST);
-  await once(socket, 'connect');
-  socket.on('error', () => {});
-  socket.resetAndDestroy();
+  const raw = await rawConnect(t, wss.testPort);
+  raw.reset();
   const client = await connect(t, wss.testUrl);
   discard(client);
-});
-
-test('address() with noServer throws', { skip: !isWs && 'later issue' }, () => {
-  const wss = new WebSocketServer({ noServer: true });
-  assert.throws(() => wss.address(), {
-    name: 'Error',
-    message: 'The server is operating in "noServer" mode'
-  });
 });

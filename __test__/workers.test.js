@@ -14,13 +14,13 @@ const {
   until,
   within
 } = require('./support/helpers');
-const { IMPL } = require('./support/child');
+const { CARRIERS } = require('./support/child');
 
-/** A worker that runs `body` with `WebSocket`, `data` and `post` in scope. */
+/** A worker that runs `body` with `createServer`, `createClient`, `data` and `post` in scope. */
 function start(t, body, data) {
   const source = `
     const { parentPort, workerData: data } = require('node:worker_threads');
-    const WebSocket = require(${JSON.stringify(IMPL)});
+    const { createClient, createServer } = require(${JSON.stringify(CARRIERS)});
     const post = (message) => parentPort.postMessage(message);
     ${body}
   `;
@@ -33,12 +33,12 @@ function start(t, body, data) {
 const next = async (worker) => (await once(worker, 'message'))[0];
 
 const ECHO_SERVER = `
-  const wss = new WebSocket.Server({ port: 0, host: '127.0.0.1' });
+  const wss = createServer();
   wss.on('connection', (ws) => ws.on('message', (message, binary) => ws.send(message, { binary })));
-  wss.on('listening', () => post(wss.address().port));
+  wss.on('listening', () => post(wss.testUrl));
 `;
 const FLOOD_CLIENT = `
-  const ws = new WebSocket(data);
+  const ws = createClient(data);
   ws.on('error', () => {});
   const flood = () => { for (let i = 0; i < 20; i++) ws.send(Buffer.alloc(i * 300)); };
   ws.on('open', () => { post('open'); flood(); });
@@ -62,8 +62,7 @@ async function conversation(t) {
 
 test('a server in a worker, a client in the main thread', async (t) => {
   const worker = start(t, ECHO_SERVER);
-  const port = await next(worker);
-  const client = await connect(t, `ws://127.0.0.1:${port}`);
+  const client = await connect(t, await next(worker));
   const got = messages(client, 2);
   client.send('to the worker');
   client.send(Buffer.alloc(200000, 9));
@@ -77,7 +76,7 @@ test('a client in a worker, which exits by itself after close()', async (t) => {
   const worker = start(
     t,
     `
-    const ws = new WebSocket(data);
+    const ws = createClient(data);
     ws.on('open', () => ws.send('from a worker'));
     ws.on('message', (message) => { post(String(message)); ws.close(1000); });
     ws.on('close', (code) => post(code));
@@ -95,7 +94,7 @@ test('a server and a client in one worker, closed by themselves', async (t) => {
     t,
     `${ECHO_SERVER}
     wss.on('listening', () => {
-      const ws = new WebSocket('ws://127.0.0.1:' + wss.address().port);
+      const ws = createClient(wss.testUrl);
       ws.on('open', () => ws.send('x'));
       ws.on('message', () => { ws.close(); wss.close(); });
     });`
@@ -117,11 +116,11 @@ test('a worker stays while its server listens', async (t) => {
 
 test('several workers at once, each with its server; messages do not cross', async (t) => {
   const workers = Array.from({ length: 4 }, () => start(t, ECHO_SERVER));
-  const ports = await Promise.all(workers.map(next));
-  assert.strictEqual(new Set(ports).size, 4);
+  const urls = await Promise.all(workers.map(next));
+  assert.strictEqual(new Set(urls).size, 4);
   await Promise.all(
-    ports.map(async (port, i) => {
-      const client = await connect(t, `ws://127.0.0.1:${port}`);
+    urls.map(async (url, i) => {
+      const client = await connect(t, url);
       const got = messages(client, 200);
       for (let k = 0; k < 200; k++) client.send(`${i}:${k}`);
       (await got).forEach(([data], k) => assert.strictEqual(String(data), `${i}:${k}`));
@@ -132,7 +131,7 @@ test('several workers at once, each with its server; messages do not cross', asy
 test('terminate() of a worker with a live server: its clients get 1006', async (t) => {
   const main = await conversation(t);
   const worker = start(t, ECHO_SERVER);
-  const client = await connect(t, `ws://127.0.0.1:${await next(worker)}`);
+  const client = await connect(t, await next(worker));
   const closed = once(client, 'close');
   await worker.terminate();
   assert.strictEqual((await closed)[0], 1006);
@@ -142,7 +141,7 @@ test('terminate() of a worker with a live server: its clients get 1006', async (
 test('terminate() of a worker with a live client: the server gets 1006', async (t) => {
   const main = await conversation(t);
   const connection = once(main.wss, 'connection');
-  const worker = start(t, `new WebSocket(data).on('open', () => post('open'));`, main.wss.testUrl);
+  const worker = start(t, `createClient(data).on('open', () => post('open'));`, main.wss.testUrl);
   const [ws] = await connection;
   const closed = once(ws, 'close');
   await next(worker);
@@ -170,11 +169,11 @@ test(
     const main = await conversation(t);
     const bodies = [
       `${ECHO_SERVER}`,
-      `new WebSocket(data); post('');`,
-      `const ws = new WebSocket(data); ws.on('open', () => { ws.close(); post(''); });`,
-      `const ws = new WebSocket(data); ws.on('error', () => {}); ws.terminate(); post('');`,
-      `const ws = new WebSocket(data); ws.on('open', () => { ws.pause(); post(''); });`,
-      `const ws = new WebSocket(data); ws.on('open', () => { ws.send(Buffer.alloc(1 << 22)); post(''); });`
+      `createClient(data); post('');`,
+      `const ws = createClient(data); ws.on('open', () => { ws.close(); post(''); });`,
+      `const ws = createClient(data); ws.on('error', () => {}); ws.terminate(); post('');`,
+      `const ws = createClient(data); ws.on('open', () => { ws.pause(); post(''); });`,
+      `const ws = createClient(data); ws.on('open', () => { ws.send(Buffer.alloc(1 << 22)); post(''); });`
     ];
     for (let i = 0; i < 18; i++) {
       const worker = start(t, bodies[i % bodies.length], main.wss.testUrl);
@@ -189,7 +188,7 @@ test('process.exit in a worker ends that worker only', async (t) => {
   const main = await conversation(t);
   const worker = start(
     t,
-    `const ws = new WebSocket(data); ws.on('open', () => process.exit(5));`,
+    `const ws = createClient(data); ws.on('open', () => process.exit(5));`,
     main.wss.testUrl
   );
   assert.strictEqual(await within(worker.exited, 'the exit of the worker'), 5);
@@ -200,7 +199,7 @@ test('an exception of a listener in a worker is the error of that worker', async
   const main = await conversation(t);
   const worker = start(
     t,
-    `const ws = new WebSocket(data);
+    `const ws = createClient(data);
     ws.on('open', () => ws.send('x'));
     ws.on('message', () => { throw new Error('from a worker'); });`,
     main.wss.testUrl

@@ -4,14 +4,17 @@ const { spawn } = require('node:child_process');
 const path = require('node:path');
 
 const IMPL = path.join(__dirname, 'impl.js');
+const CARRIERS = path.join(__dirname, 'carriers.js');
 
 /**
- * A child process that runs `body` with `WebSocket`, `arg` and `say(...)` in scope.
+ * A child process that runs `body` with `WebSocket`, `createServer`, `createClient`, `arg` and
+ * `say(...)` in scope.
  * `said(word)` waits for a line; `exit` resolves with { code, signal, lines, stderr }.
  */
 function child(t, body, arg, env) {
   const source = `
     const WebSocket = require(${JSON.stringify(IMPL)});
+    const { createClient, createServer } = require(${JSON.stringify(CARRIERS)});
     const arg = ${JSON.stringify(arg ?? null)};
     const say = (...words) => require('fs').writeSync(1, words.join(' ') + '\\n');
     ${body}
@@ -57,4 +60,4 @@ function child(t, body, arg, env) {
   return { proc, exit, said };
 }
 
-module.exports = { IMPL, child };
+module.exports = { CARRIERS, IMPL, child };

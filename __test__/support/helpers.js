@@ -1,21 +1,26 @@
 'use strict';
 
 const nodeTest = require('node:test');
-const WebSocket = require('./impl');
+const { HOST, carrier, createClient, createHttpServer, createServer } = require('./carriers');
 
 const isWs = process.env.HAWSER_TEST_IMPL === 'ws';
-const HOST = '127.0.0.1';
 const WAIT = 8000;
 
-/** `node:test`'s test with a bound on its time: (title, fn) or (title, options, fn). */
+/**
+ * `node:test`'s test with a bound on its time: (title, fn) or (title, options, fn).
+ * `options.carriers` is one of the lists of carriers.js, if not all of them make sense.
+ */
 function test(title, options, fn) {
   if (typeof options === 'function') [options, fn] = [{}, options];
-  return nodeTest.test(title, { timeout: 20000, ...options }, fn);
+  const { carriers, ...rest } = options;
+  if (carriers && !carriers.includes(carrier)) rest.skip = `not over carrier ${carrier}`;
+  return nodeTest.test(title, { timeout: 20000, ...rest }, fn);
 }
 
 /** A test of something that only hawser does. */
-function hawserTest(title, fn) {
-  return test(title, { skip: isWs ? 'hawser only' : false }, fn);
+function hawserTest(title, options, fn) {
+  if (typeof options === 'function') [options, fn] = [{}, options];
+  return test(title, { ...options, skip: isWs ? 'hawser only' : options.skip }, fn);
 }
 
 /** Rejects when `promise` is not settled in time. */
@@ -84,9 +89,12 @@ function discard(ws) {
   ws.terminate();
 }
 
-/** A listening server on a free loopback port that is closed with its clients after the test. */
+/**
+ * A listening server over the carrier, which is closed with its clients after the test.
+ * `testUrl` and `testPort` are where it listens; `address()` is not there with every carrier.
+ */
 async function serve(t, options, onConnection) {
-  const wss = new WebSocket.WebSocketServer({ port: 0, host: HOST, ...options });
+  const wss = createServer(options);
   const sockets = new Set();
   wss.on('connection', (ws) => {
     sockets.add(ws);
@@ -96,20 +104,50 @@ async function serve(t, options, onConnection) {
   t.after(async () => {
     const closed = new Promise((resolve) => wss.close(resolve));
     sockets.forEach(discard);
-    await within(closed, 'the server to close');
+    try {
+      await within(closed, 'the server to close');
+    } finally {
+      await closeHttpServer(wss.testServer);
+    }
   });
   await once(wss, 'listening');
-  wss.testUrl = `ws://${HOST}:${wss.address().port}`;
   return wss;
+}
+
+/**
+ * The application's HTTP server over the carrier, listening on `testPort`. `testSockets` are the
+ * WebSockets that are discarded before it is closed, after the test.
+ */
+async function listen(t, listener) {
+  const server = createHttpServer(listener);
+  const sockets = new Set();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.testSockets = new Set();
+  t.after(() => {
+    server.testSockets.forEach(discard);
+    for (const socket of sockets) socket.destroy();
+    return closeHttpServer(server);
+  });
+  await new Promise((resolve) => server.listen(0, HOST, resolve));
+  server.testPort = server.address().port;
+  return server;
+}
+
+/** Closes a server of Node with the connections that it has not given away. */
+function closeHttpServer(server) {
+  if (!server) return undefined;
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  return within(closed, 'the HTTP server to close');
 }
 
 function echo(ws) {
   ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }));
 }
 
-/** A client that is discarded after the test; it may still be CONNECTING. */
+/** A client over the carrier that is discarded after the test; it may still be CONNECTING. */
 function dial(t, url, ...args) {
-  const ws = new WebSocket(url, ...args);
+  const ws = createClient(url, ...args);
   t.after(() => discard(ws));
   return ws;
 }
@@ -135,6 +173,7 @@ async function pair(t, serverOptions, clientOptions) {
 module.exports = {
   HOST,
   WAIT,
+  closeHttpServer,
   connect,
   delay,
   dial,
@@ -142,6 +181,7 @@ module.exports = {
   echo,
   hawserTest,
   isWs,
+  listen,
   messages,
   once,
   pair,

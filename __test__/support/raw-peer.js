@@ -2,8 +2,8 @@
 
 const assert = require('node:assert');
 const { createHash, randomBytes } = require('node:crypto');
-const net = require('node:net');
-const { HOST, within } = require('./helpers');
+const { HOST, connectRaw, createRawServer, urlOf } = require('./carriers');
+const { within } = require('./helpers');
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const OP = { CONT: 0x0, TEXT: 0x1, BINARY: 0x2, CLOSE: 0x8, PING: 0x9, PONG: 0xa };
@@ -94,18 +94,21 @@ function acceptFor(key) {
     .digest('base64');
 }
 
-/** A net.Socket read as a conversation: an HTTP head, then frames, then the end. */
+/** A socket (net or TLS) read as a conversation: an HTTP head, then frames, then the end. */
 class RawPeer {
-  constructor(socket, { mask = false } = {}) {
+  constructor(socket, { mask = false, tcp = socket } = {}) {
     this.socket = socket;
+    this.tcp = tcp;
     this.mask = mask;
-    this.data = Buffer.alloc(0);
+    this.chunks = [];
+    this.received = 0;
     this.ended = false;
     this.closed = false;
     this.waiters = new Set();
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
-      this.data = this.data.length ? Buffer.concat([this.data, chunk]) : chunk;
+      this.chunks.push(chunk);
+      this.received += chunk.length;
       this.wake();
     });
     socket.on('end', () => {
@@ -117,6 +120,16 @@ class RawPeer {
       this.ended = this.closed = true;
       this.wake();
     });
+  }
+
+  /** What has arrived and has not been taken. Put together when it is looked at, not before. */
+  get data() {
+    if (this.chunks.length > 1) this.chunks = [Buffer.concat(this.chunks)];
+    return this.chunks[0] ?? Buffer.alloc(0);
+  }
+
+  set data(rest) {
+    this.chunks = [rest];
   }
 
   wake() {
@@ -194,14 +207,19 @@ class RawPeer {
   destroy() {
     this.socket.destroy();
   }
+
+  /** Ends the connection by a RST. */
+  reset() {
+    this.tcp.resetAndDestroy();
+  }
 }
 
-/** A TCP connection without a handshake. */
+/** A connection without a handshake. */
 async function rawConnect(t, port, options) {
-  const socket = net.connect({ port, host: HOST, ...options });
+  const { tcp, socket, ready } = connectRaw({ port, ...options });
   t.after(() => socket.destroy());
-  const peer = new RawPeer(socket, { mask: true });
-  await within(new Promise((resolve) => socket.once('connect', resolve)), 'connect');
+  const peer = new RawPeer(socket, { mask: true, tcp });
+  await within(new Promise((resolve) => socket.once(ready, resolve)), ready);
   return peer;
 }
 
@@ -248,12 +266,12 @@ function upgradeResponse(head, extra = []) {
   ].join('\r\n');
 }
 
-/** A TCP server that calls `onPeer(peer, head)` after it has read a request head. */
+/** A server that calls `onPeer(peer, head)` after it has read a request head. */
 async function rawServer(t, onPeer, listenOptions = { port: 0, host: HOST }) {
   const sockets = new Set();
-  const server = net.createServer(async (socket) => {
+  const server = createRawServer(async (socket, tcp) => {
     sockets.add(socket);
-    const peer = new RawPeer(socket);
+    const peer = new RawPeer(socket, { tcp });
     let head;
     try {
       head = await peer.head();
@@ -268,7 +286,7 @@ async function rawServer(t, onPeer, listenOptions = { port: 0, host: HOST }) {
     server.close();
   });
   await new Promise((resolve) => server.listen(listenOptions, resolve));
-  if (!listenOptions.path) server.url = `ws://${HOST}:${server.address().port}`;
+  if (!listenOptions.path) server.url = urlOf(server.address().port);
   return server;
 }
 
