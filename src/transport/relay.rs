@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 /// Bytes that were picked up, or wait to be, and are not confirmed: beyond this nothing is taken.
 pub const WINDOW: usize = 256 * 1024;
@@ -62,15 +62,18 @@ impl Relay {
                 Some(End::Gone) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
             };
         }
-        let len = rest.len().min(space.len());
-        let chunk = space[..len].write_copy_of_slice(&rest[..len]);
-        self.taken += len;
-        self.consumed += len;
+        // memory is always ready
+        let mut memory = Context::from_waker(Waker::noop());
+        let received = super::poll_read_into(&mut &*rest, &mut memory, space);
+        if let Poll::Ready(Ok(chunk)) = &received {
+            self.taken += chunk.len();
+            self.consumed += chunk.len();
+        }
         if self.taken == self.incoming.len() {
             self.incoming = Vec::new();
             self.taken = 0;
         }
-        Poll::Ready(Ok(chunk))
+        received
     }
 
     /// Takes over what the window has room for.
