@@ -10,11 +10,13 @@
 mod deflater;
 mod history;
 mod inflater;
+mod job;
 mod params;
 mod pool;
 
 pub use deflater::{CompressorOptions, Deflater, Strategy};
 pub use inflater::Inflater;
+pub use job::CompressJob;
 pub use params::{
     Accepted, DeflateOptions, DeflateParams, EXTENSION_NAME, MaxWindowBits, NegotiationError,
     accept_offer, accept_response, offer,

@@ -1,5 +1,7 @@
 use super::*;
-use crate::proto::deflate::Inflater;
+use crate::proto::deflate::{CompressJob, Inflater};
+use crate::proto::frame::Opcode;
+use crate::proto::sender::NextFrame;
 use crate::proto::testing::*;
 
 fn params(takeover: bool, bits: u8) -> DeflateParams {
@@ -232,8 +234,65 @@ fn levels_memory_and_strategies_are_those_asked_for() {
 }
 
 #[test]
-fn codecs_may_change_threads() {
+fn a_job_compresses_in_slices_to_the_same_message() {
+    let mut rng = Rng::new(37);
+    for len in [0, 1, 1000, 300_000] {
+        let data = json(&mut rng, len);
+        for slice in [0, 1000, 65_536, usize::MAX] {
+            if slice == 0 && len > 1000 {
+                continue;
+            }
+            let frame = NextFrame {
+                opcode: Opcode::Text,
+                compressed: true,
+            };
+            let deflater = Box::new(deflater(true, 15));
+            let mut job = CompressJob::new(deflater, data.clone().into(), true, frame);
+            let mut steps = 1;
+            while !job.step(slice) {
+                steps += 1;
+            }
+            assert_eq!(job.remaining(), 0);
+            assert!(job.step(slice), "done is done");
+            assert_eq!(steps, len.div_ceil(slice.max(1)).max(1));
+            let (mut deflater, input, out) = job.finish();
+            assert_eq!(input, data);
+            let mut inflater = Inflater::new(true, 15);
+            assert!(inflated(&mut inflater, &out) == data);
+            // the history is there for the next message
+            let next = compressed(&mut deflater, &data[..len.min(200)]);
+            assert_eq!(inflated(&mut inflater, &next), data[..len.min(200)]);
+        }
+    }
+}
+
+#[test]
+fn a_job_that_was_given_up_leaves_nothing_to_others() {
+    let mut rng = Rng::new(38);
+    let data = json(&mut rng, 50_000);
+    for level in -1..=9 {
+        let options = CompressorOptions {
+            level,
+            ..CompressorOptions::default()
+        };
+        let expected = compressed(&mut deflater_with(false, 14, options), &data);
+        let frame = NextFrame {
+            opcode: Opcode::Text,
+            compressed: true,
+        };
+        let deflater = Box::new(deflater_with(false, 14, options));
+        let mut job = CompressJob::new(deflater, data.clone().into(), true, frame);
+        assert!(!job.step(20_000));
+        drop(job);
+        let after = compressed(&mut deflater_with(false, 14, options), &data);
+        assert!(after == expected, "level {level}");
+    }
+}
+
+#[test]
+fn jobs_and_their_compressors_may_change_threads() {
     fn is_send<T: Send>() {}
+    is_send::<CompressJob>();
     is_send::<Deflater>();
     is_send::<Inflater>();
 }
