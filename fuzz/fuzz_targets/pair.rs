@@ -5,6 +5,7 @@
 use std::io::IoSlice;
 use std::time::Instant;
 
+use hawser::proto::deflate::{DeflateOptions, DeflateParams};
 use hawser::proto::{Connection, ConnectionConfig, Event, ReceiverConfig, Role, SendPayload};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +15,16 @@ struct Input {
     from_client: bool,
     mask: [u8; 4],
     read: u16,
+    deflate: Option<Deflate>,
     commands: Vec<Command>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Deflate {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    window_bits: Option<u8>,
+    threshold: u8,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -23,6 +33,7 @@ enum Command {
     Binary {
         parts: Vec<Vec<u8>>,
         shared: bool,
+        compress: bool,
     },
     Text(Vec<String>),
     Ping(Vec<u8>),
@@ -47,6 +58,10 @@ fuzz_target!(|input: Input| {
     let mask = (from == Role::Client).then_some(input.mask);
     let mut sender = connection(from);
     let mut receiver = connection(to);
+    if let Some(deflate) = &input.deflate {
+        enable(&mut sender, deflate);
+        enable(&mut receiver, deflate);
+    }
     let mut expected = Vec::new();
     for command in input.commands {
         if sender.is_close_sent() {
@@ -67,13 +82,32 @@ fn connection(role: Role) -> Connection {
     }))
 }
 
+fn enable(connection: &mut Connection, deflate: &Deflate) {
+    let bits = deflate.window_bits.map(|bits| 8 + bits % 8);
+    let params = DeflateParams {
+        server_no_context_takeover: deflate.server_no_context_takeover,
+        client_no_context_takeover: deflate.client_no_context_takeover,
+        server_max_window_bits: bits,
+        client_max_window_bits: bits,
+    };
+    let options = DeflateOptions {
+        threshold: deflate.threshold.into(),
+        ..DeflateOptions::default()
+    };
+    connection.enable_deflate(&params, &options);
+}
+
 /// Sends it, and returns what the peer has to see of it.
 fn send(sender: &mut Connection, command: Command, mask: Option<[u8; 4]>) -> Option<Seen> {
     match command {
-        Command::Binary { parts, shared } => send_parts(sender, true, parts, shared, mask),
+        Command::Binary {
+            parts,
+            shared,
+            compress,
+        } => send_parts(sender, true, parts, shared, compress, mask),
         Command::Text(parts) => {
             let parts = parts.into_iter().map(String::into_bytes).collect();
-            send_parts(sender, false, parts, false, mask)
+            send_parts(sender, false, parts, false, true, mask)
         }
         Command::Ping(mut data) => {
             data.truncate(125);
@@ -101,6 +135,7 @@ fn send_parts(
     binary: bool,
     parts: Vec<Vec<u8>>,
     shared: bool,
+    compress: bool,
     mask: Option<[u8; 4]>,
 ) -> Option<Seen> {
     let whole = parts.concat();
@@ -111,7 +146,7 @@ fn send_parts(
         } else {
             SendPayload::Copied(&part)
         };
-        sender.send_message(binary, i == last, payload, mask);
+        sender.send_message(binary, i == last, compress, payload, mask);
     }
     Some(Seen::Message(binary, whole))
 }

@@ -22,7 +22,7 @@ impl Connection {
                 let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
                 let payload = SendPayload::Copied(range.of(data));
                 let mask = self.key_for(flags, key);
-                s.proto.send_message(binary, fin, payload, mask);
+                s.proto.send_message(binary, fin, false, payload, mask);
             }),
             Command::SendShared {
                 flags, bytes, key, ..
@@ -30,7 +30,7 @@ impl Connection {
                 let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
                 let mask = self.key_for(flags, key);
                 s.proto
-                    .send_message(binary, fin, SendPayload::Shared(*bytes), mask);
+                    .send_message(binary, fin, false, SendPayload::Shared(*bytes), mask);
             }),
             Command::Ping {
                 flags, range, key, ..

@@ -294,7 +294,7 @@ impl State {
         let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
         let payload = SendPayload::Copied(range.of(&batch.data));
         let outcome = link.send_directly(flags.has(SendFlags::ACK), |proto| {
-            proto.send_message(binary, fin, payload, mask)
+            proto.send_message(binary, fin, false, payload, mask)
         });
         match outcome {
             Direct::Refused => None,

@@ -1,6 +1,8 @@
 //! One WebSocket connection after its opening handshake: receiver, sender, the queue of what is to
 //! be written, and the closing handshake (RFC 6455 sections 5 to 7).
 
+mod compress;
+
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
@@ -47,6 +49,15 @@ pub enum SendPayload<'a> {
     Shared(Bytes),
 }
 
+impl SendPayload<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
 /// ```text
 ///  receive_data / payload_received ---> events      send_* ---> transmit() ---> transport
 ///  receive_eof                                      close frame sent, and one received, or a
@@ -73,6 +84,7 @@ pub struct Connection {
     eof: bool,
     ended: bool,
     shutdown_done: bool,
+    is_compressing: bool,
 }
 
 impl Connection {
@@ -91,6 +103,7 @@ impl Connection {
             eof: false,
             ended: false,
             shutdown_done: false,
+            is_compressing: false,
         }
     }
 
@@ -145,20 +158,30 @@ impl Connection {
         self.receiver.buffered()
     }
 
-    /// Queues a message, or a fragment of one: `fin` ends it, and `binary` counts on its first
-    /// fragment. Returns the bytes queued, header included; 0 if a close frame was sent before.
+    /// Queues a message, or a fragment of one: `fin` ends it, `binary` and `compress` count on its
+    /// first fragment. Returns the bytes queued, header included; 0 if a close frame was sent
+    /// before.
+    ///
+    /// It is compressed if that was negotiated, `compress` asks for it, and, without context
+    /// takeover, the first fragment is as long as the threshold and the message does not grow by it.
     pub fn send_message(
         &mut self,
         binary: bool,
         fin: bool,
+        compress: bool,
         payload: SendPayload<'_>,
         mask: Option<[u8; 4]>,
     ) -> usize {
+        debug_assert!(!self.is_compressing(), "a job is to be finished first");
         if self.close_sent {
             return 0;
         }
-        let opcode = self.sender.next_opcode(binary, fin);
-        self.send_frame(fin, opcode, payload, mask)
+        let len = payload.bytes().len();
+        let frame = self.sender.next_frame(binary, fin, compress, len);
+        if frame.compressed {
+            return self.send_compressed(fin, frame, payload, mask);
+        }
+        self.send_frame(fin, false, frame.opcode, payload, mask)
     }
 
     /// Queues a ping of at most 125 bytes; a longer one is cut. Returns as
@@ -309,22 +332,20 @@ impl Connection {
             return 0;
         }
         let data = &data[..data.len().min(MAX_CONTROL_PAYLOAD_LEN)];
-        self.send_frame(true, opcode, SendPayload::Copied(data), mask)
+        self.send_frame(true, false, opcode, SendPayload::Copied(data), mask)
     }
 
     fn send_frame(
         &mut self,
         fin: bool,
+        rsv1: bool,
         opcode: Opcode,
         payload: SendPayload<'_>,
         mask: Option<[u8; 4]>,
     ) -> usize {
-        let payload_len = match &payload {
-            SendPayload::Copied(bytes) => bytes.len(),
-            SendPayload::Shared(bytes) => bytes.len(),
-        };
+        let payload_len = payload.bytes().len();
         let mut header = [0; MAX_HEADER_LEN];
-        let len = encode_header(&mut header, fin, false, opcode, payload_len as u64, mask);
+        let len = encode_header(&mut header, fin, rsv1, opcode, payload_len as u64, mask);
         let header = &header[..len];
         match payload {
             SendPayload::Copied(bytes) => self.transmit.push_copied(header, bytes, mask),

@@ -32,6 +32,10 @@ pub enum ProtocolError {
     UnsupportedDataPayloadLength,
     /// A message or a frame over the configured limit.
     UnsupportedMessageLength,
+    /// A compressed message that is not a deflate stream. Carries zlib's words.
+    InvalidCompressedData(&'static str),
+    /// A compressed message that ends within a deflate block.
+    TruncatedCompressedData,
     /// The peer sends pings and does not read the pongs. The transport is to be destroyed without
     /// a close frame: there is no room to send one to a peer that does not read.
     TooManyPendingPongs,
@@ -49,7 +53,9 @@ impl ProtocolError {
             | Self::InvalidOpcode(_)
             | Self::UnexpectedRsv1
             | Self::UnexpectedRsv23 => 1002,
-            Self::InvalidUtf8 => 1007,
+            Self::InvalidUtf8 | Self::InvalidCompressedData(_) | Self::TruncatedCompressedData => {
+                1007
+            }
             Self::TooManyFragments | Self::TooManyPendingPongs => 1008,
             Self::UnsupportedDataPayloadLength | Self::UnsupportedMessageLength => 1009,
         }
@@ -70,13 +76,27 @@ impl ProtocolError {
             Self::TooManyFragments => "WS_ERR_TOO_MANY_BUFFERED_PARTS",
             Self::UnsupportedDataPayloadLength => "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
             Self::UnsupportedMessageLength => "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+            Self::InvalidCompressedData(_) => "Z_DATA_ERROR",
+            Self::TruncatedCompressedData => "Z_BUF_ERROR",
             Self::TooManyPendingPongs => "WS_ERR_TOO_MANY_PENDING_PONGS",
+        }
+    }
+
+    /// The `errno` property of the JavaScript error, which Node gives to the errors of zlib.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::InvalidCompressedData(_) => Some(-3),
+            Self::TruncatedCompressedData => Some(-5),
+            _ => None,
         }
     }
 
     /// Whether JavaScript sees a `RangeError` rather than a plain `Error`.
     pub fn is_range_error(&self) -> bool {
-        !matches!(self, Self::InvalidUtf8)
+        !matches!(
+            self,
+            Self::InvalidUtf8 | Self::InvalidCompressedData(_) | Self::TruncatedCompressedData
+        )
     }
 }
 
@@ -88,6 +108,8 @@ impl fmt::Display for ProtocolError {
                 f.write_str("Unsupported WebSocket frame: payload length > 2^53 - 1")
             }
             Self::UnsupportedMessageLength => f.write_str("Max payload size exceeded"),
+            Self::InvalidCompressedData(message) => f.write_str(message),
+            Self::TruncatedCompressedData => f.write_str("unexpected end of file"),
             Self::TooManyPendingPongs => f.write_str("Too many pending pongs"),
             invalid_frame => {
                 f.write_str("Invalid WebSocket frame: ")?;
@@ -218,5 +240,29 @@ mod tests {
             assert_eq!(error.close_code(), close_code);
             assert!(error.is_range_error());
         }
+    }
+    #[test]
+    fn what_zlib_refuses_looks_as_node_shows_it() {
+        let table = [
+            (
+                InvalidCompressedData("invalid block type"),
+                "invalid block type",
+                "Z_DATA_ERROR",
+                -3,
+            ),
+            (
+                TruncatedCompressedData,
+                "unexpected end of file",
+                "Z_BUF_ERROR",
+                -5,
+            ),
+        ];
+        for (error, text, code, errno) in table {
+            assert_eq!(error.to_string(), text);
+            assert_eq!((error.code(), error.errno()), (code, Some(errno)));
+            assert_eq!(error.close_code(), 1007);
+            assert!(!error.is_range_error());
+        }
+        assert_eq!(InvalidUtf8.errno(), None);
     }
 }

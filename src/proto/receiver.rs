@@ -10,6 +10,7 @@ pub use event::{Event, Fragments, Payload};
 use self::message::Message;
 use super::Role;
 use super::close::parse_close_payload;
+use super::deflate::Inflater;
 use super::error::ProtocolError;
 use super::frame::{FrameHeader, HeaderParse, HeaderRules, MAX_HEADER_LEN, Opcode, parse_header};
 use super::mask::apply_mask;
@@ -54,6 +55,8 @@ pub struct Receiver {
     message: Message,
     /// Payload of a control frame that did not arrive in one piece.
     control: Vec<u8>,
+    /// permessage-deflate was negotiated.
+    inflater: Option<Box<Inflater>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,20 @@ impl Receiver {
             },
             message: Message::default(),
             control: Vec::new(),
+            inflater: None,
+        }
+    }
+
+    /// From now on messages may be compressed (RFC 7692 section 6).
+    pub fn enable_deflate(&mut self, inflater: Inflater) {
+        self.inflater = Some(Box::new(inflater));
+    }
+
+    /// Lets [`receive`](Self::receive) return `Ok(None)` with input left when it has inflated about
+    /// `slice` bytes; the rest of the input is then to be given to it later. Unlimited at first.
+    pub fn set_inflate_slice(&mut self, slice: usize) {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.set_slice(slice);
         }
     }
 
@@ -104,7 +121,7 @@ impl Receiver {
     }
 
     /// Takes the next event out of `input` and advances it. `Ok(None)`: all of `input` is consumed
-    /// and more is needed.
+    /// and more is needed, but for [`set_inflate_slice`](Self::set_inflate_slice).
     ///
     /// A message whose only frame lies wholly in `input` is unmasked in place and borrowed from
     /// there; other payloads gather in a buffer of their own. After a close frame or an error
@@ -126,7 +143,10 @@ impl Receiver {
     /// room of the message's own buffer, not empty, to receive the next bytes of the connection
     /// into without a copy. `None` otherwise.
     pub fn payload_room(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
-        if self.state != State::Payload || self.frame.opcode.is_control() {
+        if self.state != State::Payload
+            || self.frame.opcode.is_control()
+            || self.message.is_compressed()
+        {
             return None;
         }
         let remaining = usize::try_from(self.frame.remaining).unwrap_or(usize::MAX);
@@ -186,10 +206,12 @@ impl Receiver {
                 State::Payload => {
                     let event = if self.frame.opcode.is_control() {
                         self.take_control_payload(input)?
+                    } else if self.message.is_compressed() {
+                        self.take_compressed_payload(input)?
                     } else {
                         self.take_data_payload(input)?
                     };
-                    if event.is_some() {
+                    if event.is_some() || (self.state == State::Payload && !input.is_empty()) {
                         return Ok(event);
                     }
                 }
@@ -202,7 +224,7 @@ impl Receiver {
         let rules = HeaderRules {
             role: self.config.role,
             fragmented: self.message.is_open(),
-            rsv1_allowed: false,
+            rsv1_allowed: self.inflater.is_some(),
         };
         let kept = usize::from(self.header_len);
         let parsed = if kept == 0 {
@@ -262,7 +284,7 @@ impl Receiver {
             return;
         }
         self.message
-            .begin_fragment(header.opcode, header.payload_len);
+            .begin_fragment(header.opcode, header.rsv1, header.payload_len);
     }
 
     /// The fragment that is being received is one too many: as in ws it is refused when it is whole.
@@ -332,9 +354,53 @@ impl Receiver {
         self.payload_arrived(start)
     }
 
+    /// Inflates what has arrived of the frame. Unless it is the end of the frame or of `input`, the
+    /// slice is used up.
+    fn take_compressed_payload(
+        &mut self,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        let missing = self.frame.missing().min(input.len());
+        let excess = self.is_excess();
+        // Rules that allow RSV1 come with an inflater.
+        let Some(inflater) = self.inflater.as_mut().filter(|_| !excess) else {
+            self.frame.skip(missing);
+            take(input, missing);
+            return self.payload_unmasked(0);
+        };
+        let limit = match self.config.max_payload {
+            0 => usize::MAX,
+            max_payload => usize::try_from(max_payload).unwrap_or(usize::MAX),
+        };
+        let arrived = &mut input[..missing];
+        let mut unmasked = self.frame;
+        unmasked.unmask(arrived);
+        let out = self.message.data();
+        let start = out.len();
+        let taken = inflater.inflate(arrived, out, limit)?;
+        if taken == missing {
+            self.frame = unmasked;
+        } else {
+            // The rest comes again: it gets its mask back.
+            self.frame.skip(taken);
+            let mut rest = self.frame;
+            rest.unmask(&mut arrived[taken..]);
+        }
+        take(input, taken);
+        if self.frame.remaining == 0 && self.frame.fin {
+            inflater.finish(out, limit)?;
+        }
+        self.payload_unmasked(start)
+    }
+
     /// Goes on after payload was added to the message's buffer from `start`.
     fn payload_arrived(&mut self, start: usize) -> Result<Option<Event<'static>>, ProtocolError> {
         self.frame.unmask(self.message.since(start));
+        self.payload_unmasked(start)
+    }
+
+    /// Goes on after the message's buffer was added to from `start`.
+    fn payload_unmasked(&mut self, start: usize) -> Result<Option<Event<'static>>, ProtocolError> {
         let excess = self.is_excess();
         let validate = !self.config.skip_utf8_validation && !self.message.is_binary();
         if validate && !excess {
@@ -379,6 +445,9 @@ impl Receiver {
         self.state = State::Done;
         self.message = Message::default();
         self.control = Vec::new();
+        if let Some(inflater) = &mut self.inflater {
+            inflater.stop();
+        }
     }
 }
 
@@ -391,9 +460,14 @@ impl Frame {
     fn unmask(&mut self, arrived: &mut [u8]) {
         if let Some(key) = self.mask {
             apply_mask(arrived, key, usize::from(self.mask_offset));
-            self.mask_offset = ((usize::from(self.mask_offset) + arrived.len()) % 4) as u8;
         }
-        self.remaining -= arrived.len() as u64;
+        self.skip(arrived.len());
+    }
+
+    /// Counts the next `n` bytes of the payload as arrived.
+    fn skip(&mut self, n: usize) {
+        self.mask_offset = ((usize::from(self.mask_offset) + n) % 4) as u8;
+        self.remaining -= n as u64;
     }
 }
 
@@ -406,3 +480,6 @@ fn take<'a>(input: &mut &'a mut [u8], n: usize) -> &'a mut [u8] {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod compressed_tests;

@@ -160,3 +160,28 @@ pub fn receive_through_room(
     }
     seen
 }
+
+/// A frame with RSV1 set.
+pub fn compressed(fin: bool, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let mut bytes = frame(fin, opcode, payload, mask);
+    bytes[0] |= 0x40;
+    bytes
+}
+
+/// Bytes that compress about as JSON does, never the same twice.
+pub fn json(rng: &mut Rng, len: usize) -> Vec<u8> {
+    let mut text = String::new();
+    while text.len() < len {
+        let (id, score) = (rng.below(10_000), rng.next() % 1_000_000);
+        text.push_str(&format!(
+            "{{\"id\":{id},\"name\":\"user {id}\",\"score\":{score}}},"
+        ));
+    }
+    text.truncate(len);
+    text.into_bytes()
+}
+
+/// Bytes that do not compress.
+pub fn noise(rng: &mut Rng, len: usize) -> Vec<u8> {
+    (0..len).map(|_| rng.next() as u8).collect()
+}

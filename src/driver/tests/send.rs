@@ -30,7 +30,7 @@ fn send_directly(host: &Host, conn: u32, data: &[u8]) -> Direct {
         return Direct::Refused;
     };
     let outcome = link.send_directly(true, |proto| {
-        proto.send_message(true, true, SendPayload::Copied(data), None)
+        proto.send_message(true, true, false, SendPayload::Copied(data), None)
     });
     if matches!(outcome, Direct::Partial) {
         host.command(conn, |_| Command::Flush { conn });

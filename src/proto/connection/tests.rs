@@ -5,14 +5,14 @@ use crate::proto::close;
 use crate::proto::testing::*;
 
 /// A client and a server, back to back.
-struct Pair {
-    client: Connection,
-    server: Connection,
-    now: Instant,
+pub(super) struct Pair {
+    pub client: Connection,
+    pub server: Connection,
+    pub now: Instant,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let end = |role| Connection::new(ConnectionConfig::new(config(role)));
         Self {
             client: end(Role::Client),
@@ -22,16 +22,16 @@ impl Pair {
     }
 
     /// What the server sees of what the client has queued, delivered in pieces of `size`.
-    fn deliver_to_server(&mut self, size: usize) -> Vec<Seen> {
+    pub fn deliver_to_server(&mut self, size: usize) -> Vec<Seen> {
         deliver(&mut self.client, &mut self.server, size)
     }
 
-    fn deliver_to_client(&mut self, size: usize) -> Vec<Seen> {
+    pub fn deliver_to_client(&mut self, size: usize) -> Vec<Seen> {
         deliver(&mut self.server, &mut self.client, size)
     }
 }
 
-fn take_all(connection: &mut Connection) -> Vec<u8> {
+pub(super) fn take_all(connection: &mut Connection) -> Vec<u8> {
     let queue = connection.transmit();
     let mut bytes = Vec::new();
     while !queue.is_empty() {
@@ -67,13 +67,17 @@ fn messages_go_both_ways() {
         let mut pair = Pair::new();
         assert_eq!(
             pair.client
-                .send_message(false, true, SendPayload::Copied(b"hi"), Some(KEY)),
+                .send_message(false, true, false, SendPayload::Copied(b"hi"), Some(KEY)),
             8
         );
         let big = Bytes::from(vec![4; 70_000]);
-        let queued =
-            pair.client
-                .send_message(true, true, SendPayload::Shared(big.clone()), Some(KEY));
+        let queued = pair.client.send_message(
+            true,
+            true,
+            false,
+            SendPayload::Shared(big.clone()),
+            Some(KEY),
+        );
         assert_eq!(queued, 14 + 70_000);
         assert_eq!(pair.client.transmit().len(), 8 + queued);
         assert_eq!(
@@ -87,18 +91,18 @@ fn messages_go_both_ways() {
 
         assert_eq!(
             pair.server
-                .send_message(true, true, SendPayload::Shared(big.clone()), None),
+                .send_message(true, true, false, SendPayload::Shared(big.clone()), None),
             70_010
         );
         assert_eq!(
             pair.server
-                .send_message(false, true, SendPayload::Copied(b""), None),
+                .send_message(false, true, false, SendPayload::Copied(b""), None),
             2
         );
         let small = Bytes::from_static(b"small");
         assert_eq!(
             pair.server
-                .send_message(false, true, SendPayload::Shared(small), None),
+                .send_message(false, true, false, SendPayload::Shared(small), None),
             7
         );
         assert_eq!(
@@ -113,12 +117,12 @@ fn fragments_are_joined_and_control_frames_pass_between_them() {
     for size in [1, 3, usize::MAX] {
         let mut pair = Pair::new();
         let client = &mut pair.client;
-        client.send_message(false, false, SendPayload::Copied(b"one "), Some(KEY));
+        client.send_message(false, false, false, SendPayload::Copied(b"one "), Some(KEY));
         client.send_ping(b"?", Some(KEY));
-        client.send_message(true, false, SendPayload::Copied(b"two "), Some(KEY));
+        client.send_message(true, false, false, SendPayload::Copied(b"two "), Some(KEY));
         client.send_pong(b"", Some(KEY));
-        client.send_message(true, true, SendPayload::Copied(b"three"), Some(KEY));
-        client.send_message(true, true, SendPayload::Copied(b"four"), Some(KEY));
+        client.send_message(true, true, false, SendPayload::Copied(b"three"), Some(KEY));
+        client.send_message(true, true, false, SendPayload::Copied(b"four"), Some(KEY));
         assert_eq!(
             pair.deliver_to_server(size),
             [
@@ -164,7 +168,7 @@ fn both_ends_may_close_at_once() {
     let mut pair = Pair::new();
     let now = pair.now;
     pair.server
-        .send_message(false, true, SendPayload::Copied(b"last"), None);
+        .send_message(false, true, false, SendPayload::Copied(b"last"), None);
     assert_eq!(pair.client.send_close(None, b"not sent", Some(KEY), now), 6);
     assert_eq!(pair.server.send_close(Some(1001), b"", None, now), 4);
     assert_eq!(pair.deliver_to_server(1), [Seen::Close(None, vec![])]);
@@ -183,7 +187,7 @@ fn after_the_close_frame_nothing_is_sent_and_a_second_one_is_ignored() {
         .send_close(Some(close::GOING_AWAY), b"", None, now);
     assert_eq!(
         pair.server
-            .send_message(false, true, SendPayload::Copied(b"x"), None),
+            .send_message(false, true, false, SendPayload::Copied(b"x"), None),
         0
     );
     assert_eq!(pair.server.send_ping(b"", None), 0);
@@ -193,7 +197,7 @@ fn after_the_close_frame_nothing_is_sent_and_a_second_one_is_ignored() {
     assert_eq!(take_all(&mut pair.server), [0x88, 2, 0x03, 0xe9]);
     // While closing, what the peer had under way is still delivered.
     pair.client
-        .send_message(false, true, SendPayload::Copied(b"late"), Some(KEY));
+        .send_message(false, true, false, SendPayload::Copied(b"late"), Some(KEY));
     assert_eq!(pair.deliver_to_server(usize::MAX), [text("late")]);
 }
 
@@ -227,7 +231,7 @@ fn a_violation_is_answered_and_the_rest_swallowed() {
 fn the_end_of_input_shuts_down_once_all_is_written() {
     let mut pair = Pair::new();
     pair.server
-        .send_message(false, true, SendPayload::Copied(b"x"), None);
+        .send_message(false, true, false, SendPayload::Copied(b"x"), None);
     pair.server.receive_eof();
     pair.server.end();
     assert!(!pair.server.should_shutdown());
@@ -316,8 +320,13 @@ fn random_conversations_arrive_as_they_were_sent() {
                 }
                 _ => {
                     let (binary, fin) = (rng.below(2) == 0, rng.below(2) == 0);
-                    pair.client
-                        .send_message(binary, fin, SendPayload::Copied(&payload), key);
+                    pair.client.send_message(
+                        binary,
+                        fin,
+                        false,
+                        SendPayload::Copied(&payload),
+                        key,
+                    );
                     let (binary, mut data) = message.take().unwrap_or((binary, Vec::new()));
                     data.extend_from_slice(&payload);
                     match fin {

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::head::{Head, HeadScan, ScanError};
 use super::{MAX_HEADERS, Parsed, accept_key};
+use crate::proto::deflate::{self, DeflateOptions, DeflateParams};
+use crate::proto::extension;
 use crate::proto::token::is_token;
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,8 @@ pub enum HandshakeError {
     InvalidSubprotocol,
     MissingSubprotocol,
     UnrequestedExtensions,
+    UnrequestedExtension,
+    InvalidExtensions,
 }
 
 /// Writes the request.
@@ -191,6 +195,27 @@ pub fn check_response(
     })
 }
 
+/// Judges [`Accepted::extensions`] of a server that was offered permessage-deflate. `None`: it does
+/// not take it.
+///
+/// Errors: [`HandshakeError::UnrequestedExtension`] and [`HandshakeError::InvalidExtensions`].
+pub fn check_extensions(
+    extensions: Option<&str>,
+    options: &DeflateOptions,
+) -> Result<Option<DeflateParams>, HandshakeError> {
+    let Some(value) = extensions else {
+        return Ok(None);
+    };
+    let parsed = extension::parse(value).map_err(|_| HandshakeError::InvalidExtensions)?;
+    if parsed.iter().any(|e| e.name != deflate::EXTENSION_NAME) {
+        return Err(HandshakeError::UnrequestedExtension);
+    }
+    let params = deflate::accept_response(&parsed, options);
+    params
+        .map(Some)
+        .map_err(|_| HandshakeError::InvalidExtensions)
+}
+
 impl HandshakeError {
     /// The `code` property of the JavaScript error, where Node gives it one.
     pub fn code(&self) -> Option<&'static str> {
@@ -226,6 +251,8 @@ impl fmt::Display for HandshakeError {
             Self::UnrequestedExtensions => {
                 "Server sent a Sec-WebSocket-Extensions header but no extension was requested"
             }
+            Self::UnrequestedExtension => "Server indicated an extension that was not requested",
+            Self::InvalidExtensions => "Invalid Sec-WebSocket-Extensions header",
         })
     }
 }

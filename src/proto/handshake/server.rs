@@ -4,8 +4,9 @@ use std::mem::MaybeUninit;
 
 use super::head::{Head, HeadScan, ScanError};
 use super::{MAX_HEADERS, Parsed, accept_key, status};
-use crate::proto::subprotocol;
+use crate::proto::deflate::{self, Accepted, DeflateOptions};
 use crate::proto::token::is_token_byte;
+use crate::proto::{extension, subprotocol};
 
 /// The longest method that is waited for.
 const MAX_METHOD_LEN: usize = 32;
@@ -143,6 +144,21 @@ pub fn parse_protocols(request: &Request) -> Result<Vec<String>, Refusal> {
             .map_err(|_| bad_request("Invalid Sec-WebSocket-Protocol header")),
         None => Ok(Vec::new()),
     }
+}
+
+/// What of permessage-deflate is accepted; `None` if it is not on offer.
+///
+/// Errors: 400 if the field is malformed, or every offer of the extension is against the options.
+pub fn accept_extensions(
+    request: &Request,
+    options: &DeflateOptions,
+) -> Result<Option<Accepted>, Refusal> {
+    let Some(value) = request.head.get("sec-websocket-extensions") else {
+        return Ok(None);
+    };
+    let refusal = || bad_request("Invalid or unacceptable Sec-WebSocket-Extensions header");
+    let extensions = extension::parse(&value).map_err(|_| refusal())?;
+    deflate::accept_offer(&extensions, options).map_err(|_| refusal())
 }
 
 /// [`check_request`] and [`parse_protocols`], for a server without a path to check in between.

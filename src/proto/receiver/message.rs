@@ -23,6 +23,7 @@ pub(super) struct Message {
     /// Made when a frame ends that is not the whole message.
     ends: Option<Box<Fragments>>,
     binary: bool,
+    compressed: bool,
 }
 
 impl Message {
@@ -38,6 +39,11 @@ impl Message {
 
     pub fn is_binary(&self) -> bool {
         self.binary
+    }
+
+    /// What arrives of it has to be inflated.
+    pub fn is_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// No byte of payload has arrived.
@@ -65,10 +71,11 @@ impl Message {
     }
 
     /// Counts a frame of the message.
-    pub fn begin_fragment(&mut self, opcode: Opcode, payload_len: u64) {
-        // 5.4: the opcode of the first fragment is that of the message.
+    pub fn begin_fragment(&mut self, opcode: Opcode, rsv1: bool, payload_len: u64) {
+        // 5.4: the opcode of the first fragment is that of the message. So is RSV1 (RFC 7692 6.1).
         if opcode != Opcode::Continuation {
             self.binary = opcode == Opcode::Binary;
+            self.compressed = rsv1;
         }
         self.announced = self.announced.saturating_add(payload_len);
         self.fragments = self.fragments.saturating_add(1);
@@ -125,6 +132,11 @@ impl Message {
         // SAFETY: within the capacity, as just checked; the caller initialised them.
         unsafe { self.data.set_len(start + n) };
         start
+    }
+
+    /// The payload so far.
+    pub fn data(&mut self) -> &mut Vec<u8> {
+        &mut self.data
     }
 
     pub fn since(&mut self, start: usize) -> &mut [u8] {

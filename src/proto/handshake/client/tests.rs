@@ -284,3 +284,24 @@ fn a_response_may_come_byte_by_byte_with_frames_behind() {
     let error = parse_response(endless.as_bytes()).unwrap_err();
     assert_eq!(error.code(), Some("HPE_HEADER_OVERFLOW"));
 }
+
+#[test]
+fn the_chosen_extensions_are_those_on_offer() {
+    let options = DeflateOptions::default();
+    let check = |value| check_extensions(value, &options).map_err(|error| error.to_string());
+    assert_eq!(check(None), Ok(None));
+    let params = check(Some("permessage-deflate; server_no_context_takeover"));
+    assert!(params.unwrap().unwrap().server_no_context_takeover);
+    let unrequested = "Server indicated an extension that was not requested";
+    let invalid = "Invalid Sec-WebSocket-Extensions header";
+    for (value, text) in [
+        ("foo", unrequested),
+        ("permessage-deflate, foo", unrequested),
+        ("permessage-deflate;", invalid),
+        ("", invalid),
+        ("permessage-deflate; client_max_window_bits", invalid),
+        ("permessage-deflate; client_max_window_bits=8", invalid),
+    ] {
+        assert_eq!(check(Some(value)), Err(text.to_owned()), "{value}");
+    }
+}

@@ -325,3 +325,40 @@ fn mutated_requests_never_panic_and_do_not_depend_on_the_cuts() {
         assert_eq!(pieces, whole, "{:?}", String::from_utf8_lossy(&bytes));
     }
 }
+
+#[test]
+fn extensions_are_negotiated_or_refused() {
+    let request = |value: &str| {
+        let field = format!("Sec-WebSocket-Extensions: {value}\r\n\r\n");
+        let bytes = REQUEST.replacen("\r\n\r\n", &format!("\r\n{field}"), 1);
+        match parse_request(bytes.as_bytes()) {
+            Ok(Parsed::Complete { value, .. }) => value,
+            other => panic!("{other:?}"),
+        }
+    };
+    let options = DeflateOptions::default();
+    let header = |value: &str| {
+        let accepted = accept_extensions(&request(value), &options);
+        accepted.map(|accepted| accepted.map(|accepted| accepted.header))
+    };
+    let accepted = "permessage-deflate; client_no_context_takeover".to_owned();
+    assert_eq!(header(&accepted), Ok(Some(accepted.clone())));
+    // fields of the same name are one list
+    let two = "other\r\nSec-WebSocket-Extensions: permessage-deflate";
+    assert_eq!(header(two), Ok(Some("permessage-deflate".to_owned())));
+    assert_eq!(header("other; a=1"), Ok(None));
+    for bad in [
+        "",
+        "permessage-deflate; ",
+        "permessage-deflate; foo",
+        "permessage-deflate; server_max_window_bits=8",
+    ] {
+        let refusal = header(bad).unwrap_err();
+        let text = "Invalid or unacceptable Sec-WebSocket-Extensions header";
+        assert_eq!(
+            (refusal.status, refusal.message.as_str()),
+            (400, text),
+            "{bad}"
+        );
+    }
+}
