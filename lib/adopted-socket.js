@@ -87,6 +87,10 @@ class AdoptedCarrier {
     return 0;
   }
 
+  report() {}
+
+  pinged() {}
+
   /** `ws.pause()` shows in the socket. */
   setPaused(paused) {
     if (paused) net.Socket.prototype.pause.call(this.socket);
@@ -109,10 +113,18 @@ class AdoptedCarrier {
     this.#final = { received: this.received, sent: this.sent };
   }
 
-  _connectionClosed(errno) {
+  /** `gone` is called when the socket is closed, before other listeners of its 'close'. */
+  _connectionClosed(errno, gone) {
     this.conn = -1;
-    if (this.socket.destroyed) return;
-    this.socket.destroy(errno === 0 ? undefined : systemError('read', { errno }));
+    const { socket } = this;
+    if (socket.closed) {
+      gone();
+      return;
+    }
+    socket.prependOnceListener('close', gone);
+    if (!socket.destroyed) {
+      socket.destroy(errno === 0 ? undefined : systemError('read', { errno }));
+    }
   }
 }
 
@@ -127,6 +139,7 @@ class AdoptedSocket extends net.Socket {
   }
 
   setTimeout(timeout, callback) {
+    if (this.destroyed) return this;
     this.timeout = timeout;
     this[kCarrier].timer.set(timeout, callback);
     return this;

@@ -53,6 +53,7 @@ const ballast = { garbage: null };
 let turn = 0;
 
 native.setOnBell(deliver);
+native.setOnExit(deliverOutput);
 
 /**
  * Delivers everything that the I/O threads have published. Called from native code, again and
@@ -72,6 +73,24 @@ function deliver() {
   }
   native.setDraining(false);
   if (native.isFlushPlanned()) native.flush();
+}
+
+/** At the end of the process: no listener hears of anything any more. */
+function deliverOutput() {
+  while ((count = native.drain(records)) > 0) {
+    for (position = 0; position < count; position++) {
+      const at = position * WORDS;
+      const kind = records[at] & 0xff;
+      if (kind === EVENT.PIECE) {
+        piece = Buffer.allocUnsafeSlow(records[at + 2]);
+        pieceMemory = piece.buffer;
+        native.fill(piece);
+      } else if (kind === EVENT.OUTPUT) {
+        const target = targets[records[at + 1] & INDEX_MASK];
+        target?._outputAtExit(view(records[at + 2], records[at + 3]));
+      }
+    }
+  }
 }
 
 /** From a microtask: a tick comes after all of them. */

@@ -149,6 +149,7 @@ class NativeSocket extends Duplex {
 
   /** Emits 'timeout' once nothing has been read or written for `timeout` milliseconds. */
   setTimeout(timeout, callback) {
+    if (this.destroyed) return this;
     this.#timer.set(timeout, callback);
     return this;
   }
@@ -259,18 +260,23 @@ class NativeSocket extends Duplex {
     return 0;
   }
 
+  report() {}
+
+  pinged() {}
+
   terminate() {
     this.destroy();
   }
 
   /** The connection is gone. */
-  _connectionClosed() {
+  _connectionClosed(errno, gone) {
     this.#conn = -1;
     for (const callback of this.#callbacks.splice(0)) callback(destroyedError());
     if (this.#raw && !this.#endReceived && !this.readableEnded) this.push(null);
     const hadError = Boolean(this.errored);
     this.destroy();
     process.nextTick(emitClose, this, hadError);
+    gone?.();
   }
 }
 

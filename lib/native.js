@@ -8,6 +8,8 @@ const binding = load();
 const LENT_MIN = 64 * 1024;
 
 let onBell = null;
+/** Delivers what is to be written to relayed streams, when the process is about to end. */
+let onExit = null;
 const environment = new binding.NativeEnvironment(() => onBell());
 const functions = environment.functions();
 
@@ -16,6 +18,7 @@ const lent = [];
 const freeLent = [];
 
 let live = 0;
+let relays = 0;
 let draining = false;
 let flushPlanned = false;
 let lateFlushPlanned = false;
@@ -85,6 +88,22 @@ process.on('exit', () => {
 function flushAtExit() {
   functions.flush();
   environment.settle();
+  if (relays === 0) return;
+  environment.answerBell();
+  onExit();
+}
+
+/**
+ * Relayed streams keep the process alive by themselves, or do not. What is on its way between them
+ * and the I/O threads is still delivered.
+ */
+process.on('beforeExit', () => {
+  if (relays > 0 && !environment.isQuiet()) setImmediate(() => {});
+});
+
+/** A relayed stream more, or less. */
+function countRelay(change) {
+  relays += change;
 }
 
 /** A string; returns its length in bytes. */
@@ -162,6 +181,7 @@ function configureRuntime(options) {
 module.exports = {
   NativeReceiver: binding.NativeReceiver,
   configureRuntime,
+  countRelay,
   flush,
   hold,
   isFlushPlanned,
@@ -172,6 +192,7 @@ module.exports = {
   setAckTarget,
   setDraining,
   setOnBell: (callback) => (onBell = callback),
+  setOnExit: (callback) => (onExit = callback),
   unhold,
   parseExtensions: binding.parseExtensions,
   parseSubprotocols: binding.parseSubprotocols,

@@ -11,13 +11,17 @@ const asyncContext = require('./async-context');
 const native = require('./native');
 
 const readyStates = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
-const [CONNECTING, OPEN, , CLOSED] = [0, 1, 2, 3];
+const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 
 function sendNow(ws, data, flags, cb) {
   const conn = ws._conn;
   if (conn === -1) {
     // gone, but its last events are held: 'close' is yet to come
     sendAfterClose(ws, data, cb);
+    return;
+  }
+  if (ws._carrier !== null && ws._carrier.socket.writableEnded) {
+    failAfterEnd(ws, cb);
     return;
   }
   // first, for it may throw
@@ -34,6 +38,15 @@ function sendNow(ws, data, flags, cb) {
     native.sendData(conn, flags, bytes, key);
   }
   ws._queuedBytes += frameLength(length, flags);
+}
+
+/** The application has ended the socket, and sends on. */
+function failAfterEnd(ws, cb) {
+  const error = new Error('write after end');
+  error.code = 'ERR_STREAM_WRITE_AFTER_END';
+  if (cb) process.nextTick(cb, error);
+  ws._readyState = CLOSING;
+  ws._carrier.terminate();
 }
 
 /** As Node's sockets: with fewer bytes unsent nobody waits for 'drain'. */
@@ -90,6 +103,7 @@ function maskKey(ws, flags) {
 function expectWritten(ws, flags, cb) {
   if (ws._callbacks === null) ws._callbacks = [cb];
   else ws._callbacks.push(cb);
+  ws._carrier?.report();
   native.setAckTarget(ws);
   return flags | SEND.ACK;
 }
@@ -195,6 +209,10 @@ function control(ws, send, data, mask, cb) {
 function sendControl(ws, send, flags, bytes, cb) {
   if (ws._conn === -1) {
     if (cb) process.nextTick(cb, destroyedError());
+    return;
+  }
+  if (ws._carrier !== null && ws._carrier.socket.writableEnded) {
+    failAfterEnd(ws, cb);
     return;
   }
   flags = withKey(ws, flags);

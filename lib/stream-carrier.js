@@ -30,6 +30,9 @@ class StreamCarrier {
   #writes = [];
   #isFull = false;
   #isPaused = false;
+  #isCorked = false;
+  /** Pings are answered, and pongs that wait are counted: the I/O thread is kept up to date. */
+  #reportsAll = false;
   /** The stream's own methods, and what takes their place. */
   #own;
   #ours;
@@ -40,10 +43,7 @@ class StreamCarrier {
     this.conn = conn;
     this.socket = socket;
     this.#ours = { write: this.#write, end: this.#endStream };
-    // streams of other kinds keep no process alive
-    if (socket.unref) Object.assign(this.#ours, { ref: this.#ref, unref: this.#unref });
-    const { write, end, ref, unref } = socket;
-    this.#own = { write, end, ref, unref };
+    this.#own = { write: socket.write, end: socket.end };
     this.#listeners = {
       data: (chunk) => this.#feed(chunk),
       end: () => this.#end(false),
@@ -63,6 +63,9 @@ class StreamCarrier {
   /** Begins to read. */
   start() {
     const { socket } = this;
+    // its own handle keeps the process alive, if it has one
+    events.unref(this.ws);
+    native.countRelay(1);
     // as ws does: a connection that breaks must not take the process with it
     socket.on('error', (err) => {
       this.error ??= err;
@@ -119,16 +122,6 @@ class StreamCarrier {
     return socket;
   };
 
-  #ref = () => {
-    events.ref(this.ws);
-    return this.#own.ref.call(this.socket);
-  };
-
-  #unref = () => {
-    events.unref(this.ws);
-    return this.#own.unref.call(this.socket);
-  };
-
   // ---- the stream's events ----
 
   #feed(chunk) {
@@ -156,6 +149,8 @@ class StreamCarrier {
   #closed() {
     const { socket } = this;
     const state = socket._readableState;
+    // streams of other makers emit it even now
+    socket.removeListener('data', this.#listeners.data);
     if (state && !state.endEmitted && state.length > 0) {
       const rest = socket.read(state.length);
       if (rest !== null) this.#feed(rest);
@@ -176,8 +171,14 @@ class StreamCarrier {
     this.written += length;
     this.#unreported += length;
     if (this.conn === -1) return;
-    if (this.#unreported >= REPORT_STEP || this.ws._callbacks?.length > 0) this.report();
+    const isDue = this.#reportsAll || this.#unreported >= REPORT_STEP;
+    if (isDue || this.ws._callbacks?.length > 0) this.report();
   };
+
+  /** A ping has come, and its pong goes out. */
+  pinged() {
+    this.#reportsAll = true;
+  }
 
   /** Tells the I/O thread what is written. */
   report() {
@@ -190,12 +191,36 @@ class StreamCarrier {
 
   _output(bytes) {
     const { socket } = this;
-    if (!socket.writable) return;
+    if (!socket.writable) {
+      socket.destroy();
+      return;
+    }
+    this.#cork();
     this.#writes.push(bytes.length);
     this.#own.write.call(socket, bytes, this.#wrote);
   }
 
+  /** What comes in one batch is one write. */
+  #cork() {
+    if (this.#isCorked || !this.socket.cork) return;
+    this.#isCorked = true;
+    this.socket.cork();
+    process.nextTick(this.#uncork);
+  }
+
+  #uncork = () => {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.socket.uncork();
+  };
+
+  _outputAtExit(bytes) {
+    this.#uncork();
+    if (this.socket.writable) this.#own.write.call(this.socket, bytes);
+  }
+
   _outputEnd() {
+    this.#uncork();
     if (this.socket.writableFinished) this.#finished();
     else this.#own.end.call(this.socket);
   }
@@ -210,14 +235,17 @@ class StreamCarrier {
 
   _beforeClosed() {}
 
-  _connectionClosed() {
+  _connectionClosed(errno, gone) {
     this.conn = -1;
+    native.countRelay(-1);
     const { socket } = this;
+    this.#uncork();
     for (const name of Object.keys(this.#listeners)) {
       socket.removeListener(name, this.#listeners[name]);
     }
     for (const name of Object.keys(this.#ours)) socket[name] = this.#own[name];
     if (!socket.destroyed) socket.destroy();
+    gone();
   }
 }
 

@@ -22,6 +22,7 @@ class Target {
   _notice() {}
   _closed() {}
   _output() {}
+  _outputAtExit() {}
   _outputEnd() {}
   _consumed() {}
   _fragments() {}

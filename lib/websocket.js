@@ -343,10 +343,12 @@ class WebSocket extends EventEmitter {
   /** Bytes that are given to the native side and not written. */
   _unsent() {
     if (this._counters === null) return 0;
+    // in this order, see src/driver/counters.rs
     const at = this._counterIndex;
     const unapplied = this._queuedBytes - this._counters[at];
+    const unwritten = this._counters[at + 1];
     const relayed = this._carrier === null ? 0 : this._carrier.unreported(this._counters[at + 3]);
-    return unapplied + this._counters[at + 1] - relayed;
+    return unapplied + unwritten - relayed;
   }
 
   _message(data, isBinary) {
@@ -360,6 +362,7 @@ class WebSocket extends EventEmitter {
 
   /** `pongWanted`: the I/O thread has left the automatic pong to us. */
   _ping(data, pongWanted) {
+    this._carrier?.pinged();
     if (this._held !== null) this._held.push(pinged, data, pongWanted);
     else pinged(this, data, pongWanted);
   }
@@ -389,6 +392,10 @@ class WebSocket extends EventEmitter {
 
   _output(bytes) {
     this._carrier._output(bytes);
+  }
+
+  _outputAtExit(bytes) {
+    this._carrier._outputAtExit(bytes);
   }
 
   _outputEnd() {
@@ -422,10 +429,17 @@ class WebSocket extends EventEmitter {
 
   /** Everything but the callbacks hears of the end. */
   _gone(errno) {
-    if (this._carrier !== null) {
-      this._carrier._connectionClosed(errno);
-      this._carrier.socket[kWebSocket] = undefined;
+    const carrier = this._carrier;
+    if (carrier === null) {
+      this._over();
+      return;
     }
+    carrier.socket[kWebSocket] = undefined;
+    carrier._connectionClosed(errno, () => this._context.runInAsyncScope(this._over, this));
+  }
+
+  /** Nothing more will come. */
+  _over() {
     if (this._held !== null) {
       // what was received before the end is delivered before the end
       this._paused = false;

@@ -282,7 +282,7 @@ impl Connection {
         if let Some(relay) = transport.relay() {
             let output = relay.pick_up();
             state.write_failed |= relay.is_gone();
-            state.in_flight = relay.in_flight();
+            state.proto.set_in_flight(relay.in_flight());
             self.env.event(|batch| batch.push_output(self.id, &output));
         }
         let acked = state.progress();
@@ -382,16 +382,19 @@ impl Connection {
         let Some(transport) = io.transport.take() else {
             return;
         };
-        {
+        let acked = {
             let mut state = self.link.lock();
             #[cfg(unix)]
             {
                 state.direct = None;
             }
+            // what has been written until now is no failure
+            let acked = state.progress();
             state.proto.transmit().clear();
-            state.in_flight = 0;
+            state.proto.set_in_flight(0);
             state.progress();
-        }
+            acked
+        };
         drop(transport);
         let errno = io.errno;
         io.pending = Vec::new();
@@ -400,8 +403,12 @@ impl Connection {
         self.env.shared.set_link(self.id, None);
         self.env.remove(self.id);
         if self.announced.get() {
-            self.env
-                .event(|batch| batch.push(Kind::Closed, self.id, errno, 0));
+            self.env.event(|batch| {
+                if acked > 0 {
+                    batch.push(Kind::Written, self.id, acked, 0);
+                }
+                batch.push(Kind::Closed, self.id, errno, 0);
+            });
         } else {
             self.env.shared.release(self.id);
         }

@@ -50,12 +50,13 @@ impl Counter {
         counter
     }
 
-    /// `queued` before `applied`: a reader in between sees too much rather than too little.
+    /// Stored from last to first as they are read: a reader in between counts too much rather than
+    /// too little as unsent.
     pub fn set_sent(&self, applied: u64, queued: usize, written: u64) {
         let [a, q, _, w] = &self.segment.0[self.index];
+        w.store((written as f64).to_bits(), Ordering::Release);
         q.store((queued as f64).to_bits(), Ordering::Release);
         a.store((applied as f64).to_bits(), Ordering::Release);
-        w.store((written as f64).to_bits(), Ordering::Release);
     }
 
     /// `bytes` have been read in all.

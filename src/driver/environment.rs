@@ -196,6 +196,11 @@ impl Environment {
         self.threads[thread].mailbox.is_parked() && self.commands_settled(thread)
     }
 
+    /// Whether every thread is idle and JavaScript has fetched everything.
+    pub fn is_quiet(&self) -> bool {
+        (0..self.threads.len()).all(|thread| self.is_idle(thread)) && lock(&self.ready).is_empty()
+    }
+
     pub fn all_settled(&self) -> bool {
         (0..self.threads.len()).all(|thread| self.commands_settled(thread))
     }

@@ -26,8 +26,6 @@ pub struct State {
     pub direct: Option<std::os::fd::RawFd>,
     /// The other end takes no more bytes: drop what is left instead of queueing it.
     pub write_failed: bool,
-    /// Bytes that have left the queue and are not known to be written: a relay's.
-    pub in_flight: usize,
     counter: Counter,
     /// Bytes that JavaScript queued and that have arrived here.
     applied: u64,
@@ -52,7 +50,6 @@ impl Link {
             #[cfg(unix)]
             direct: None,
             write_failed: false,
-            in_flight: 0,
             counter,
             applied: 0,
             acks: VecDeque::new(),
@@ -125,9 +122,8 @@ impl State {
 
     /// Brings the counters up to date; returns how many sends have become complete.
     pub fn progress(&mut self) -> u32 {
-        let queue = self.proto.transmit();
-        let written = queue.transmitted() - self.in_flight as u64;
-        let queued = queue.len() + self.in_flight;
+        let written = self.proto.written();
+        let queued = self.proto.transmit().len() + self.proto.in_flight();
         self.counter.set_sent(self.applied, queued, written);
         let mut acked = 0;
         while self.acks.front().is_some_and(|&end| end <= written) {

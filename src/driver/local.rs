@@ -227,6 +227,7 @@ impl LocalEnvironment {
                         conn.write_out();
                         #[cfg(unix)]
                         conn.link.write_at_once();
+                        conn.receive_last();
                         conn.destroy();
                     }
                     None => self.abandon_dial(conn),

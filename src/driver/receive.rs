@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::batch::{Kind, Origin};
 use super::command::AutoPong;
@@ -64,6 +64,17 @@ impl Connection {
             self.report_consumed(io);
         }
         reads
+    }
+
+    /// Of a paused connection that is about to go: what has arrived is still delivered, as what a
+    /// paused socket of Node's has read.
+    pub fn receive_last(self: &Rc<Self>) {
+        if self.paused.replace(false) {
+            let mut io = self.io();
+            if matches!(io.stage, Stage::Open) {
+                self.receive(&mut io, &mut Context::from_waker(Waker::noop()));
+            }
+        }
     }
 
     /// Tells who feeds a relayed stream how far we are.

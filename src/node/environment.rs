@@ -98,6 +98,18 @@ impl NativeEnvironment {
         Ok(Object::from_raw(env.raw(), value))
     }
 
+    /// Has `drain` hand over what is published, without a ring.
+    #[napi]
+    pub fn answer_bell(&self) {
+        self.state.answer_bell();
+    }
+
+    /// Whether nothing is on its way, from JavaScript to the I/O threads or back.
+    #[napi]
+    pub fn is_quiet(&self) -> bool {
+        self.state.is_quiet()
+    }
+
     /// Waits until the I/O threads have worked off everything that was flushed; for the end of the
     /// process, which waits for nobody.
     #[napi]

@@ -254,6 +254,18 @@ impl State {
         acked
     }
 
+    /// Whether the I/O threads sleep with nothing left to do, and nothing waits to be drained.
+    pub fn is_quiet(&self) -> bool {
+        let outgoing = self.outgoing.borrow();
+        if outgoing.batches.iter().any(|b| !b.commands.is_empty()) {
+            return false;
+        }
+        let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else {
+            return true;
+        };
+        env.is_quiet()
+    }
+
     /// Waits until everything that was flushed is worked off. I/O threads never wait for
     /// JavaScript; the limit is for a machine that is too busy to run them.
     pub fn settle(&self) {

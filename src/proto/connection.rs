@@ -76,6 +76,8 @@ pub struct Connection {
     /// For each automatic pong not yet written, the count of transmitted bytes at which it is.
     pending_pongs: VecDeque<u64>,
     max_pending_pongs: u32,
+    /// Bytes taken off the queue that are not known to be written.
+    in_flight: u64,
     close_timeout: Duration,
     close_deadline: Option<Instant>,
     close_sent: bool,
@@ -95,6 +97,7 @@ impl Connection {
             transmit: TransmitQueue::new(),
             pending_pongs: VecDeque::new(),
             max_pending_pongs: config.max_pending_pongs,
+            in_flight: 0,
             close_timeout: config.close_timeout,
             close_deadline: None,
             close_sent: false,
@@ -208,10 +211,11 @@ impl Connection {
         if self.close_sent {
             return Ok(0);
         }
+        let written = self.written();
         while self
             .pending_pongs
             .front()
-            .is_some_and(|&end| end <= self.transmit.transmitted())
+            .is_some_and(|&end| end <= written)
         {
             self.pending_pongs.pop_front();
         }
@@ -297,6 +301,21 @@ impl Connection {
     /// The write half was shut down.
     pub fn set_shutdown_done(&mut self) {
         self.shutdown_done = true;
+    }
+
+    /// Bytes written in all.
+    pub fn written(&self) -> u64 {
+        self.transmit.transmitted() - self.in_flight
+    }
+
+    /// So many of the bytes that were taken off the queue are not known to be written: those of a
+    /// transport that takes them over before it writes them.
+    pub fn set_in_flight(&mut self, bytes: usize) {
+        self.in_flight = bytes as u64;
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight as usize
     }
 
     /// What is to be written.
