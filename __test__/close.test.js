@@ -427,3 +427,22 @@ test('what was sent in the tick of terminate() arrives', async (t) => {
   assert.strictEqual(String((await message)[0]), 'bye');
   assert.strictEqual((await closed)[0], 1006);
 });
+
+test('the same on 100 connections', async (t) => {
+  const got = [];
+  let closed = 0;
+  const wss = await serve(t, {}, (ws) => {
+    ws.on('message', (data) => got.push(String(data)));
+    ws.on('close', () => closed++);
+  });
+  for (let round = 0; round < 5; round++) {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connect(t, wss.testUrl)));
+    for (const client of clients) {
+      client.send('bye');
+      client.terminate();
+      await turn();
+    }
+  }
+  await until(() => closed === 100, 'all to be closed');
+  assert.deepStrictEqual(got, Array(100).fill('bye'));
+});

@@ -60,6 +60,28 @@ test('the same with wss.close() first and terminate()', async (t) => {
   );
 });
 
+test('the same with events that wait for their turn when all is over', async (t) => {
+  const lines = await ends(
+    t,
+    `const wss = createServer({ allowSynchronousEvents: false });
+    let seen = 0;
+    wss.on('connection', (ws) => {
+      ws.on('message', () => {
+        if (++seen !== 3) return;
+        wss.close();
+        ws.terminate();
+      });
+      ws.on('close', (code) => say('close', code));
+    });
+    wss.on('listening', () => {
+      const client = createClient(wss.testUrl);
+      client.on('error', () => {});
+      client.on('open', () => { for (let i = 0; i < 500; i++) client.send(Buffer.alloc(100)); });
+    });`
+  );
+  assert.deepStrictEqual(lines, ['close 1006']);
+});
+
 test('a listening server keeps the process alive; a closed one does not', async (t) => {
   const open = child(t, SERVER);
   await stays(open, 'listening');

@@ -107,6 +107,16 @@ for (const [title, error] of [
   });
 }
 
+test('what was sent in the tick of destroy() or end() arrives', async (t) => {
+  for (const method of ['destroy', 'end']) {
+    const { ws, raw } = await serverAndWire(t);
+    ws.send('bye');
+    ws._socket[method]();
+    assert.strictEqual(String((await raw.frame()).payload), 'bye', method);
+    assert.strictEqual((await raw.rest()).length, 0);
+  }
+});
+
 test("'close' of it when the peer leaves, by FIN, reset, or a close frame", async (t) => {
   for (const leave of [
     (raw) => raw.socket.end(),

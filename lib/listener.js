@@ -24,6 +24,7 @@ class NativeListener {
   #held = false;
   #listening = false;
   #closing = false;
+  #closed = false;
   /** What the I/O threads compare the path with. */
   path;
 
@@ -63,11 +64,12 @@ class NativeListener {
 
   /** The last connection is gone: 'close' is about to come. */
   connectionsGone() {
-    if (this.#closing) this.#hold(true);
+    if (this.#closing && !this.#closed) this.#hold(true);
   }
 
   /** The socket and all of its connections are gone. */
   closed() {
+    this.#closed = true;
     events.listeners.delete(this.#id);
     this.#hold(false);
   }
