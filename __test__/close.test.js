@@ -4,6 +4,7 @@ const assert = require('node:assert');
 const WebSocket = require('./support/impl');
 const {
   connect,
+  delay,
   dial,
   messages,
   once,
@@ -435,13 +436,15 @@ test('the same on 100 connections', async (t) => {
     ws.on('message', (data) => got.push(String(data)));
     ws.on('close', () => closed++);
   });
+  const visit = async (i) => {
+    const client = await connect(t, wss.testUrl);
+    // at different points of whatever else goes on
+    await delay(i % 4);
+    client.send('bye');
+    client.terminate();
+  };
   for (let round = 0; round < 5; round++) {
-    const clients = await Promise.all(Array.from({ length: 20 }, () => connect(t, wss.testUrl)));
-    for (const client of clients) {
-      client.send('bye');
-      client.terminate();
-      await turn();
-    }
+    await Promise.all(Array.from({ length: 20 }, (_, i) => visit(i)));
   }
   await until(() => closed === 100, 'all to be closed');
   assert.deepStrictEqual(got, Array(100).fill('bye'));

@@ -42,8 +42,8 @@ class StreamCarrier {
     this.ws = ws;
     this.conn = conn;
     this.socket = socket;
-    this.#ours = { write: this.#write, end: this.#endStream };
-    this.#own = { write: socket.write, end: socket.end };
+    this.#ours = { write: this.#write, end: this.#endStream, destroy: this.#destroy };
+    this.#own = { write: socket.write, end: socket.end, destroy: socket.destroy };
     this.#listeners = {
       data: (chunk) => this.#feed(chunk),
       end: () => this.#end(false),
@@ -69,7 +69,7 @@ class StreamCarrier {
     // as ws does: a connection that breaks must not take the process with it
     socket.on('error', (err) => {
       this.error ??= err;
-      socket.destroy();
+      this.#own.destroy.call(socket);
     });
     for (const name of Object.keys(this.#ours)) socket[name] = this.#ours[name];
     for (const name of Object.keys(this.#listeners)) socket.on(name, this.#listeners[name]);
@@ -91,7 +91,7 @@ class StreamCarrier {
   /** What was sent before, if there is any, comes back to be written first. */
   terminate() {
     if (this.conn !== -1) native.terminate(this.conn);
-    if (this.ws._unsent() === 0) this.socket.destroy();
+    if (this.ws._unsent() === 0) this.#own.destroy.call(this.socket);
   }
 
   // ---- what the application writes on the stream: behind what the WebSocket has sent ----
@@ -119,6 +119,16 @@ class StreamCarrier {
     if (done !== undefined) socket.once('finish', done);
     if (chunk !== undefined && chunk !== null && chunk !== done) this.#write(chunk, encoding);
     native.end(this.conn);
+    return socket;
+  };
+
+  /** A stream that fails has nothing more to write; else what was sent goes first. */
+  #destroy = (err, callback) => {
+    const { socket, ws } = this;
+    if (err || this.conn === -1 || ws._unsent() === 0) {
+      return this.#own.destroy.call(socket, err, callback);
+    }
+    native.terminate(this.conn);
     return socket;
   };
 
@@ -192,7 +202,7 @@ class StreamCarrier {
   _output(bytes) {
     const { socket } = this;
     if (!socket.writable) {
-      socket.destroy();
+      this.#own.destroy.call(socket);
       return;
     }
     this.#cork();

@@ -317,9 +317,9 @@ impl Connection {
         if !self.dirty.replace(false) {
             return;
         }
+        // without a waker the task has not run yet, and asks for itself when it does
         let waker = self.waker.borrow().clone();
-        // without a waker the task has not run yet, and will write when it does
-        let Some(waker) = waker else { return };
+        let waker = waker.unwrap_or_else(|| Waker::noop().clone());
         let mut io = self.io.borrow_mut();
         self.send(&mut io, &mut Context::from_waker(&waker));
         let timed = io.deadline.is_some() || self.link.lock().proto.poll_timeout().is_some();
