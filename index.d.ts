@@ -285,7 +285,7 @@ declare namespace WebSocket {
   type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = (info: {
     /** The `Origin` field of the request; undefined at run time if it has none. */
     origin: string;
-    /** Always false for now. */
+    /** Whether the request came over TLS. */
     secure: boolean;
     req: Request;
   }) => boolean;
@@ -536,7 +536,7 @@ declare namespace WebSocket {
   }
 
   /**
-   * A server that listens by itself. It keeps the process alive until it is closed.
+   * A server. With `port` it listens by itself, and keeps the process alive until it is closed.
    *
    * Events, with the arguments of their listeners:
    * - `connection`: `(websocket, request)`
@@ -697,7 +697,7 @@ declare namespace WebSocket {
     /** @param extensions Negotiated extensions; not supported yet: with any it throws. */
     constructor(socket: Duplex, extensions?: object, generateMask?: (mask: Buffer) => void);
     /** The bytes of a frame: its header, and its payload if that is not in the same Buffer. */
-    static frame(data: Buffer | string, options: FrameOptions): Array<Buffer | string>;
+    static frame(data: Buffer | string, options: FrameOptions): Buffer[];
     send(
       data: BufferLike,
       options: { binary?: boolean; compress?: boolean; fin?: boolean; mask?: boolean },

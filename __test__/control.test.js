@@ -254,3 +254,21 @@ test('control frames are not counted as messages', async (t) => {
   client.send('message');
   assert.deepStrictEqual(await got, [[Buffer.from('message'), false]]);
 });
+
+test('ping() and pong() of a Blob', async (t) => {
+  const { client, peer } = await pair(t);
+  const got = record(peer, ['ping', 'pong', 'message']);
+  client.ping(new Blob(['one']));
+  client.pong(new Blob(['two']));
+  client.send('three');
+  await until(() => got.length === 3);
+  assert.deepStrictEqual(
+    got.map(([name, data]) => [name, String(data)]),
+    [
+      ['ping', 'one'],
+      ['pong', 'two'],
+      ['message', 'three']
+    ]
+  );
+  assert.throws(() => client.ping(new Blob([Buffer.alloc(126)])), RangeError);
+});

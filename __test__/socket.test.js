@@ -153,6 +153,17 @@ test('write() puts raw bytes between the frames', async (t) => {
   await written;
 });
 
+test('write() in pieces, then send(): nothing is overtaken', async (t) => {
+  const { ws, raw } = await serverAndWire(t);
+  const { bytes } = new RawFrame('pieces');
+  ws._socket.write(bytes.subarray(0, 2));
+  ws._socket.write(bytes.subarray(2));
+  ws.send('sent');
+  for (const text of ['pieces', 'sent']) {
+    assert.strictEqual(String((await raw.frame()).payload), text);
+  }
+});
+
 /** An unmasked text frame. */
 class RawFrame {
   constructor(text) {

@@ -170,7 +170,7 @@ class AdoptedSocket extends net.Socket {
 
   _write(chunk, encoding, callback) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
-    outgoing.sendRaw(this[kCarrier].ws, [bytes], callback);
+    outgoing.writeRaw(this[kCarrier].ws, bytes, callback);
   }
 
   _final(callback) {

@@ -47,7 +47,28 @@ function complete(options) {
     );
   }
   if (opts.perMessageDeflate) warnOfDeflate();
+  if (opts.handshakeTimeout) opts.handshakeTimeout = timerDuration(opts.handshakeTimeout);
   return opts;
+}
+
+/** The most that a timer of Node's takes. */
+const TIMEOUT_MAX = 2 ** 31 - 1;
+
+/** As Node has it for sockets: a number of milliseconds that a timer takes. */
+function timerDuration(ms) {
+  if (typeof ms !== 'number') {
+    const error = new TypeError('The "handshakeTimeout" option must be of type number');
+    error.code = 'ERR_INVALID_ARG_TYPE';
+    throw error;
+  }
+  if (!(ms >= 0 && Number.isFinite(ms))) {
+    const error = new RangeError(
+      `The value of "handshakeTimeout" is out of range. It must be a non-negative finite number. Received ${ms}`
+    );
+    error.code = 'ERR_OUT_OF_RANGE';
+    throw error;
+  }
+  return Math.min(ms, TIMEOUT_MAX);
 }
 
 /** Whether the handshake has to go through Node's own HTTP client. */
@@ -161,7 +182,9 @@ function requestHeaders(opts, target, protocols) {
     if (opts.origin && lower === originName.toLowerCase()) continue;
     names.add(lower);
     if (lower === 'host') host = undefined;
-    for (const item of Array.isArray(value) ? value : [value]) {
+    // RFC 6265 section 5.4: one field for all cookies
+    const values = lower === 'cookie' && Array.isArray(value) ? value.join('; ') : value;
+    for (const item of Array.isArray(values) ? values : [values]) {
       http.validateHeaderValue(name, item);
       headers.push(name, String(item));
     }
@@ -175,7 +198,7 @@ function requestHeaders(opts, target, protocols) {
   }
   if (host !== undefined) headers.push('Host', host);
   const auth = target.auth ?? opts.auth;
-  if (auth !== undefined && auth !== null && !names.has('authorization')) {
+  if (auth && !names.has('authorization')) {
     headers.push('Authorization', `Basic ${Buffer.from(auth).toString('base64')}`);
   }
   return headers;

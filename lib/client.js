@@ -88,9 +88,9 @@ function lookUp(ws) {
       return;
     }
     const addresses = Array.isArray(address) ? address.map((entry) => entry.address) : [address];
-    const bad = addresses.find((entry) => !net.isIP(entry));
-    if (addresses.length === 0 || bad !== undefined) {
-      const error = new TypeError(`Invalid IP address: ${bad}`);
+    const bad = addresses.findIndex((entry) => !net.isIP(entry));
+    if (addresses.length === 0 || bad !== -1) {
+      const error = new TypeError(`Invalid IP address: ${addresses[bad]}`);
       error.code = 'ERR_INVALID_IP_ADDRESS';
       process.nextTick(failHandshake, ws, error);
       return;

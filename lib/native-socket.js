@@ -194,7 +194,7 @@ class NativeSocket extends Duplex {
     }
     const bytes = toBuffer(chunk);
     if (this.#ws !== null) {
-      outgoing.sendRaw(this.#ws, [bytes], callback);
+      outgoing.writeRaw(this.#ws, bytes, callback);
       return;
     }
     this.#sent += bytes.length;

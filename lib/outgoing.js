@@ -49,6 +49,9 @@ function failAfterEnd(ws, cb) {
   ws._carrier.terminate();
 }
 
+/** With more than this unsent a raw write waits until it is written. */
+const WRITE_MAX = 64 * 1024;
+
 /** As Node's sockets: with fewer bytes unsent nobody waits for 'drain'. */
 const HIGH_WATER_MARK = 16 * 1024;
 
@@ -78,6 +81,19 @@ function sendRaw(ws, list, cb) {
     const isLast = i === list.length - 1;
     native.raw(ws._conn, isLast && cb ? expectWritten(ws, 0, cb) : 0, bytes);
     ws._queuedBytes += bytes.length;
+  }
+}
+
+/**
+ * `_write` of a socket whose bytes do not pass through its stream: they are queued at once, so that
+ * nothing that is sent later overtakes them. The stream holds back only when much is unsent.
+ */
+function writeRaw(ws, bytes, callback) {
+  if (ws._conn !== -1 && ws._unsent() < WRITE_MAX) {
+    sendRaw(ws, [bytes]);
+    callback();
+  } else {
+    sendRaw(ws, [bytes], callback);
   }
 }
 
@@ -199,11 +215,20 @@ function control(ws, send, data, mask, cb) {
     return;
   }
   if (mask === undefined) mask = !ws._isServer;
-  const bytes = toBuffer(data || EMPTY_BUFFER);
-  if (bytes.length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
   const flags = mask ? SEND.MASK : 0;
+  if (isBlob(data)) {
+    checkControl(data.size);
+    defer(ws, data, (bytes) => sendControl(ws, send, flags, bytes, cb), cb);
+    return;
+  }
+  const bytes = toBuffer(data || EMPTY_BUFFER);
+  checkControl(bytes.length);
   if (ws._deferred === null) sendControl(ws, send, flags, bytes, cb);
   else ws._deferred.push(() => sendControl(ws, send, flags, bytes, cb));
+}
+
+function checkControl(size) {
+  if (size > 125) throw new RangeError('The data size must not be greater than 125 bytes');
 }
 
 function sendControl(ws, send, flags, bytes, cb) {
@@ -254,5 +279,6 @@ module.exports = {
   sendControl,
   sendNow,
   sendRaw,
-  setGenerateMask
+  setGenerateMask,
+  writeRaw
 };

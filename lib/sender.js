@@ -52,23 +52,18 @@ class Sender {
    * @param {Buffer|string} data masked in place, unless it is a string or `readOnly`
    * @param {{ fin?: boolean, generateMask?: Function, mask?: boolean, maskBuffer?: Buffer,
    *   opcode: number, readOnly?: boolean, rsv1?: boolean }} options
-   * @returns {(Buffer|string)[]}
+   * @returns {Buffer[]}
    */
   static frame(data, options) {
     const key = options.mask ? maskingKey(options) : null;
     // a key of zeros changes nothing
     const masks = key !== null && (key[0] | key[1] | key[2] | key[3]) !== 0;
     let { readOnly } = options;
-    let length;
-    if (typeof data === 'string' && !masks) {
-      length = Buffer.byteLength(data);
-    } else {
-      if (typeof data === 'string') {
-        data = Buffer.from(data);
-        readOnly = false;
-      }
-      length = data.length;
+    if (typeof data === 'string') {
+      data = Buffer.from(data);
+      readOnly = false;
     }
+    const { length } = data;
     const merges = masks && readOnly;
     const lengthBytes = length >= 65536 ? 8 : length > 125 ? 2 : 0;
     const start = 2 + lengthBytes + (key === null ? 0 : 4);

@@ -90,6 +90,7 @@ class StreamCarrier {
 
   /** What was sent before, if there is any, comes back to be written first. */
   terminate() {
+    this.#feedRest();
     if (this.conn !== -1) native.terminate(this.conn);
     if (this.ws._unsent() === 0) this.#own.destroy.call(this.socket);
   }
@@ -157,6 +158,11 @@ class StreamCarrier {
 
   /** What the stream has received and not handed out yet is still delivered. */
   #closed() {
+    this.#feedRest();
+    this.#end(true);
+  }
+
+  #feedRest() {
     const { socket } = this;
     const state = socket._readableState;
     // streams of other makers emit it even now
@@ -165,7 +171,6 @@ class StreamCarrier {
       const rest = socket.read(state.length);
       if (rest !== null) this.#feed(rest);
     }
-    this.#end(true);
   }
 
   #finished() {
