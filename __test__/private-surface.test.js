@@ -179,3 +179,15 @@ test('wss.options is what the server works with', async (t) => {
   assert.strictEqual(wss.options.maxPayload, 5);
   assert.strictEqual(wss.options.noServer, carrier === 'stream');
 });
+
+test("_receiver.removeAllListeners('conclude'): the close frame is not answered", async (t) => {
+  const { ws, raw } = await serverAndWire(t);
+  ws._receiver.removeAllListeners('conclude');
+  const concluded = once(ws._receiver, 'conclude');
+  raw.send(OP.CLOSE, closePayload(1000, 'bye'));
+  const [code, reason] = await concluded;
+  assert.deepStrictEqual([code, String(reason)], [1000, 'bye']);
+  assert.strictEqual(ws.readyState, WebSocket.OPEN);
+  ws.terminate();
+  assert.strictEqual((await raw.rest()).length, 0);
+});

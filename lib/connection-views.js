@@ -2,6 +2,7 @@
 
 const EventEmitter = require('events');
 
+const delivery = require('./delivery');
 const outgoing = require('./outgoing');
 const native = require('./native');
 const Sender = require('./sender');
@@ -26,6 +27,8 @@ class ConnectionReceiver extends EventEmitter {
     this.on('message', (data, isBinary) => ws.emit('message', data, isBinary));
     this.on('ping', (data) => ws._answerPing(data));
     this.on('pong', (data) => ws.emit('pong', data));
+    this.on('conclude', (code, reason) => delivery.conclude(ws, code, reason));
+    this.on('error', (error) => delivery.fail(ws, error));
   }
 
   get _isServer() {

@@ -2,15 +2,22 @@
 
 const EventEmitter = require('events');
 
-const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, SEND, kWebSocket } = require('./constants');
-const { destroyedError, protocolError, systemError } = require('./errors');
+const {
+  BINARY_TYPES,
+  CLOSE_TIMEOUT,
+  EMPTY_BUFFER,
+  SEND,
+  kStatusCode,
+  kWebSocket
+} = require('./constants');
+const { destroyedError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
-const { convert } = require('./binary-type');
 const { closePayload, isBlob } = require('./validation');
 const asyncContext = require('./async-context');
 const AdoptedCarrier = require('./adopted-socket');
 const bufferedCounter = require('./buffered-counter');
 const client = require('./client');
+const delivery = require('./delivery');
 const { ConnectionReceiver, ConnectionSender } = require('./connection-views');
 const HeldEvents = require('./held-events');
 const events = require('./events');
@@ -353,28 +360,28 @@ class WebSocket extends EventEmitter {
 
   _message(data, isBinary) {
     if (this._fragmentEnds !== null) {
-      data = new Fragmented(data, this._fragmentEnds);
+      data = new delivery.Fragmented(data, this._fragmentEnds);
       this._fragmentEnds = null;
     }
-    if (this._held !== null) this._held.push(emitMessage, data, isBinary);
-    else emitMessage(this, data, isBinary);
+    if (this._held !== null) this._held.push(delivery.emitMessage, data, isBinary);
+    else delivery.emitMessage(this, data, isBinary);
   }
 
   /** `pongWanted`: the I/O thread has left the automatic pong to us. */
   _ping(data, pongWanted) {
     this._carrier?.pinged();
-    if (this._held !== null) this._held.push(pinged, data, pongWanted);
-    else pinged(this, data, pongWanted);
+    if (this._held !== null) this._held.push(delivery.pinged, data, pongWanted);
+    else delivery.pinged(this, data, pongWanted);
   }
 
   _pong(data) {
-    if (this._held !== null) this._held.push(emitPong, data);
-    else emitPong(this, data);
+    if (this._held !== null) this._held.push(delivery.emitPong, data);
+    else delivery.emitPong(this, data);
   }
 
   _closeFrame(code, reason) {
-    if (this._held !== null) this._held.push(concluded, code, reason);
-    else concluded(this, code, reason);
+    if (this._held !== null) this._held.push(delivery.concluded, code, reason);
+    else delivery.concluded(this, code, reason);
   }
 
   /** `count` more sends with a callback are written. */
@@ -384,8 +391,8 @@ class WebSocket extends EventEmitter {
 
   /** The peer has ended its half. */
   _ended() {
-    if (this._held !== null) this._held.push(peerEnded);
-    else peerEnded(this);
+    if (this._held !== null) this._held.push(delivery.peerEnded);
+    else delivery.peerEnded(this);
   }
 
   // for a stream of somebody else's; see lib/stream-carrier.js
@@ -444,10 +451,10 @@ class WebSocket extends EventEmitter {
       // what was received before the end is delivered before the end
       this._paused = false;
       this._stopped = false;
-      this._held.push(ended);
+      this._held.push(delivery.ended);
       if (this._allowSynchronousEvents) this._held.deliver();
     } else {
-      ended(this);
+      delivery.ended(this);
     }
   }
 
@@ -455,8 +462,8 @@ class WebSocket extends EventEmitter {
     if (event.kind === 'rawData') {
       this._carrier.socket.emit('data', event.data);
     } else if (event.kind === 'failed') {
-      if (this._held !== null) this._held.push(failed, event.error);
-      else failed(this, event.error);
+      if (this._held !== null) this._held.push(delivery.failed, event.error);
+      else delivery.failed(this, event.error);
     } else {
       client.notice(this, event);
     }
@@ -486,69 +493,3 @@ WebSocket.prototype.addEventListener = EventTarget.addEventListener;
 WebSocket.prototype.removeEventListener = EventTarget.removeEventListener;
 
 module.exports = WebSocket;
-
-/** A message with the ends of its fragments, for `binaryType` 'fragments'. */
-class Fragmented extends Uint8Array {
-  constructor(data, ends) {
-    super(data.buffer, data.byteOffset, data.byteLength);
-    this.data = data;
-    this.ends = ends;
-  }
-}
-
-function emitMessage(ws, data, isBinary) {
-  let ends = null;
-  if (data instanceof Fragmented) ({ data, ends } = data);
-  const converted = isBinary ? convert(data, ws._binaryType, ends) : data;
-  if (ws._receiverView !== null) ws._receiverView.emit('message', converted, isBinary);
-  else ws.emit('message', converted, isBinary);
-}
-
-function pinged(ws, data, pongWanted) {
-  ws._pongWanted = pongWanted;
-  if (ws._receiverView !== null) ws._receiverView.emit('ping', data);
-  else ws._answerPing(data);
-}
-
-function emitPong(ws, data) {
-  if (ws._receiverView !== null) ws._receiverView.emit('pong', data);
-  else ws.emit('pong', data);
-}
-
-/** The peer's close frame: it is answered, after everything that was sent so far. */
-function concluded(ws, code, reason) {
-  if (ws._errorEmitted) return;
-  ws._closeFrameReceived = true;
-  // a copy: the view would keep the whole piece
-  ws._closeMessage = reason.length === 0 ? EMPTY_BUFFER : Buffer.from(reason);
-  ws._closeCode = code === 0 ? 1005 : code;
-  ws._receiverView?.emit('conclude', ws._closeCode, ws._closeMessage);
-  if (code === 0) ws.close();
-  else ws.close(code, reason);
-  for (const callback of ws._shutCallbacks.splice(0)) ws._whenShut(callback);
-}
-
-/** The peer broke the protocol. */
-function failed(ws, parts) {
-  const error = protocolError(parts);
-  ws.close(parts.closeCode);
-  if (ws._errorEmitted) return;
-  ws._errorEmitted = true;
-  ws.emit('error', error);
-}
-
-/** Without a close frame that is the end: 1006. */
-function peerEnded(ws) {
-  if (ws._conn === -1) return;
-  ws._readyState = CLOSING;
-  native.end(ws._conn);
-}
-
-/** Everything from before the end is delivered. */
-function ended(ws) {
-  ws._held = null;
-  ws._counters = null;
-  if (ws._server !== null) ws._server._forget(ws, ws._peer !== null);
-  ws._readyState = CLOSED;
-  ws.emit('close', ws._closeCode, ws._closeMessage);
-}
