@@ -2,14 +2,7 @@
 
 const EventEmitter = require('events');
 
-const {
-  BINARY_TYPES,
-  CLOSE_TIMEOUT,
-  EMPTY_BUFFER,
-  SEND,
-  kStatusCode,
-  kWebSocket
-} = require('./constants');
+const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, SEND, kWebSocket } = require('./constants');
 const { destroyedError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
 const { closePayload, isBlob } = require('./validation');
