@@ -209,7 +209,7 @@ for (const [title, act] of [
     res.on('error', () => {});
     act(req, res);
     await (await server.next()).end();
-    assert.strictEqual(req.destroyed, true);
+    await until(() => req.destroyed, 'the request to be destroyed');
     assert.deepStrictEqual(log, []);
     assert.strictEqual(client.readyState, WebSocket.CONNECTING);
     const failed = failure(client);
