@@ -1,16 +1,12 @@
 'use strict';
 
 const assert = require('node:assert');
-const { dial, once, record, serve, test, until } = require('./support/helpers');
-const { OP, buildFrame, closePayload, rawAcceptor, rawClient } = require('./support/raw-peer');
+const { dial, once, record, test, until } = require('./support/helpers');
+const { OP, buildFrame, closePayload, rawAcceptor } = require('./support/raw-peer');
+const { serverAndWire } = require('./support/wire');
 
-async function serverAndWire(t, options) {
-  const wss = await serve(t, { allowSynchronousEvents: false, ...options });
-  const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.testPort);
-  const [ws] = await connection;
-  return { ws, raw };
-}
+/** Each event in a turn of its own. */
+const deferred = (t, options) => serverAndWire(t, { allowSynchronousEvents: false, ...options });
 
 const mixed = (raw) =>
   Buffer.concat([
@@ -37,7 +33,7 @@ function turnCounter(t) {
 }
 
 test('allowSynchronousEvents: false gives each event a turn of its own, in order', async (t) => {
-  const { ws, raw } = await serverAndWire(t);
+  const { ws, raw } = await deferred(t);
   const turnNumber = turnCounter(t);
   const seen = [];
   for (const name of ['message', 'ping', 'pong']) {
@@ -75,7 +71,7 @@ test('microtasks and ticks of one event run before the next', async (t) => {
 });
 
 test('a listener that is added in a promise of the first event sees the second', async (t) => {
-  const { ws, raw } = await serverAndWire(t);
+  const { ws, raw } = await deferred(t);
   const late = [];
   ws.once('message', async () => {
     await null;
@@ -87,14 +83,14 @@ test('a listener that is added in a promise of the first event sees the second',
 });
 
 test("'close' and errors come after the deferred events", async (t) => {
-  const good = await serverAndWire(t);
+  const good = await deferred(t);
   const log = record(good.ws, ['message', 'ping', 'pong', 'error', 'close']);
   good.raw.write(Buffer.concat([mixed(good.raw), good.raw.build(OP.CLOSE, closePayload(1000))]));
   await until(() => log.at(-1)?.[0] === 'close');
   assert.strictEqual(log.length, 6);
   assert.strictEqual(log[5][1], 1000);
 
-  const bad = await serverAndWire(t);
+  const bad = await deferred(t);
   const errors = record(bad.ws, ['message', 'ping', 'pong', 'error', 'close']);
   bad.raw.write(Buffer.concat([mixed(bad.raw), buildFrame({ opcode: 3, mask: true })]));
   await until(() => errors.at(-1)?.[0] === 'close');
@@ -105,7 +101,7 @@ test("'close' and errors come after the deferred events", async (t) => {
 });
 
 test('a FIN after many messages loses none of them', async (t) => {
-  const { ws, raw } = await serverAndWire(t);
+  const { ws, raw } = await deferred(t);
   const log = record(ws, ['message', 'close']);
   raw.write(Buffer.concat(Array.from({ length: 50 }, (_, i) => raw.build(OP.TEXT, String(i)))));
   raw.socket.end();
@@ -116,7 +112,7 @@ test('a FIN after many messages loses none of them', async (t) => {
 });
 
 test('the pong goes out in the order of the deferred events', async (t) => {
-  const { ws, raw } = await serverAndWire(t);
+  const { ws, raw } = await deferred(t);
   ws.on('message', (data) => ws.send(`re: ${data}`));
   raw.write(mixed(raw));
   const seen = [];

@@ -5,7 +5,6 @@ const WebSocket = require('./support/impl');
 const {
   connect,
   delay,
-  dial,
   messages,
   once,
   pair,
@@ -15,24 +14,10 @@ const {
   turn,
   until
 } = require('./support/helpers');
-const { OP, closePayload, rawAcceptor, rawClient } = require('./support/raw-peer');
+const { OP, closePayload } = require('./support/raw-peer');
+const { clientAndWire, serverAndWire } = require('./support/wire');
 
 const EVENTS = ['message', 'error', 'close'];
-
-async function serverAndWire(t, options) {
-  const wss = await serve(t, options);
-  const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.testPort);
-  const [ws] = await connection;
-  return { wss, ws, raw };
-}
-
-async function clientAndWire(t, options) {
-  const server = await rawAcceptor(t);
-  const client = dial(t, server.url, options);
-  const [raw] = await Promise.all([server.next(), once(client, 'open')]);
-  return { client, raw };
-}
 
 test('close(): an empty close frame = 1005 on both ends, reason an empty Buffer', async (t) => {
   const { client, peer } = await pair(t);

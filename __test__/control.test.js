@@ -1,33 +1,9 @@
 'use strict';
 
 const assert = require('node:assert');
-const {
-  dial,
-  messages,
-  once,
-  pair,
-  record,
-  serve,
-  test,
-  turn,
-  until
-} = require('./support/helpers');
-const { OP, rawAcceptor, rawClient } = require('./support/raw-peer');
-
-async function serverAndWire(t, options, listener) {
-  const wss = await serve(t, options, listener);
-  const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.testPort);
-  const [ws] = await connection;
-  return { ws, raw };
-}
-
-async function clientAndWire(t, options) {
-  const server = await rawAcceptor(t);
-  const client = dial(t, server.url, options);
-  const [raw] = await Promise.all([server.next(), once(client, 'open')]);
-  return { client, raw };
-}
+const { messages, once, pair, record, test, turn, until } = require('./support/helpers');
+const { OP } = require('./support/raw-peer');
+const { clientAndWire, serverAndWire } = require('./support/wire');
 
 const BIG = { name: 'RangeError', message: 'The data size must not be greater than 125 bytes' };
 

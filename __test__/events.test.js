@@ -13,15 +13,9 @@ const {
   turn,
   until
 } = require('./support/helpers');
-const { OP, closePayload, rawAcceptor } = require('./support/raw-peer');
+const { OP, closePayload } = require('./support/raw-peer');
 const { child } = require('./support/child');
-
-async function clientAndWire(t, options) {
-  const server = await rawAcceptor(t);
-  const client = dial(t, server.url, options);
-  const [raw] = await Promise.all([server.next(), once(client, 'open')]);
-  return { client, raw };
-}
+const { clientAndWire } = require('./support/wire');
 
 test('onopen, onmessage, onclose, onerror: null at first, set, replaced, removed', () => {
   const ws = new WebSocket('ws://127.0.0.1:1');

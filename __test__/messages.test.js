@@ -14,20 +14,13 @@ const {
   test,
   turn
 } = require('./support/helpers');
-const { OP, buildFrame, rawAcceptor, rawClient } = require('./support/raw-peer');
+const { OP, buildFrame, rawClient } = require('./support/raw-peer');
+const { clientAndWire } = require('./support/wire');
 
 const SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20, 16 << 20];
 
-/** A connection whose server side is raw, so that the client's bytes are seen. */
-async function clientAndWire(t, options) {
-  const server = await rawAcceptor(t);
-  const client = dial(t, server.url, { perMessageDeflate: false, ...options });
-  const [peer] = await Promise.all([server.next(), once(client, 'open')]);
-  return { client, peer };
-}
-
 test('send: a string is text and everything else binary', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   const shared = new Uint8Array(new SharedArrayBuffer(3));
   shared.set([7, 8, 9]);
   const bytes = Uint8Array.from([0, 1, 2, 3, 4, 5]);
@@ -80,7 +73,7 @@ test('send: a string is text and everything else binary', async (t) => {
 });
 
 test('send: the binary option overrides what the type says', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   client.send('text', { binary: true });
   client.send(Buffer.from('buf'), { binary: false });
   client.send(7, { binary: true });
@@ -92,7 +85,7 @@ test('send: the binary option overrides what the type says', async (t) => {
 });
 
 test('send: an option given as undefined counts as false', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   client.send('first', { fin: undefined, mask: undefined });
   client.send('last');
   const first = await peer.frame();
@@ -102,7 +95,7 @@ test('send: an option given as undefined counts as false', async (t) => {
 });
 
 test('send: a value that Buffer.from refuses throws a TypeError', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   for (const data of [true, Symbol('s'), () => {}, { foo: 1 }, 10n]) {
     assert.throws(() => client.send(data), TypeError);
   }
@@ -122,7 +115,7 @@ test('send: while CONNECTING it throws, and so do ping and pong', async (t) => {
 });
 
 test('send: masking never changes the memory of the caller', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   for (const size of [5, 1000, 70000]) {
     const data = randomBytes(size);
     const copy = Buffer.from(data);
@@ -135,7 +128,7 @@ test('send: masking never changes the memory of the caller', async (t) => {
 });
 
 test('send: the mask option; a client masks and a server does not by default', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   client.send('plain', { mask: false });
   assert.strictEqual((await peer.frame()).masked, false);
   client.send('masked');
@@ -153,7 +146,7 @@ test('send: the mask option; a client masks and a server does not by default', a
 });
 
 test('send: a mask is fresh for every frame', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   const keys = new Set();
   for (let i = 0; i < 64; i++) client.send('x');
   for (let i = 0; i < 64; i++) keys.add((await peer.frame()).key.toString('hex'));
@@ -162,7 +155,7 @@ test('send: a mask is fresh for every frame', async (t) => {
 
 test('generateMask(buf) provides the masking key', async (t) => {
   let calls = 0;
-  const { client, peer } = await clientAndWire(t, {
+  const { client, raw: peer } = await clientAndWire(t, {
     generateMask(mask) {
       assert.ok(Buffer.isBuffer(mask));
       assert.strictEqual(mask.length, 4);
@@ -181,7 +174,7 @@ test('generateMask(buf) provides the masking key', async (t) => {
 });
 
 test('generateMask(buf): a zero key leaves the payload as it is', async (t) => {
-  const { client, peer } = await clientAndWire(t, { generateMask: (mask) => mask.fill(0) });
+  const { client, raw: peer } = await clientAndWire(t, { generateMask: (mask) => mask.fill(0) });
   client.send('zero');
   const frame = await peer.frame();
   assert.strictEqual(frame.masked, true);
@@ -302,7 +295,7 @@ test('messages of very different sizes keep their order', async (t) => {
 });
 
 test('a Blob is read asynchronously and the order is kept', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   client.send('before');
   client.send(new Blob(['blob 1']));
   client.send('between');
@@ -327,7 +320,7 @@ test('a Blob is read asynchronously and the order is kept', async (t) => {
 });
 
 test('fin: false sends fragments; control frames may stand between them', async (t) => {
-  const { client, peer } = await clientAndWire(t);
+  const { client, raw: peer } = await clientAndWire(t);
   client.send('a', { fin: false });
   client.ping('p');
   client.send(Buffer.from('b'), { fin: false });

@@ -13,15 +13,8 @@ const {
   until,
   within
 } = require('./support/helpers');
-const { OP, closePayload, rawClient } = require('./support/raw-peer');
-
-async function serverAndWire(t, options) {
-  const wss = await serve(t, options);
-  const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.testPort);
-  const [ws] = await connection;
-  return { ws, raw };
-}
+const { OP, closePayload } = require('./support/raw-peer');
+const { serverAndWire } = require('./support/wire');
 
 test('pause() and resume(): isPaused; both are idempotent', async (t) => {
   const { client } = await pair(t);

@@ -7,14 +7,7 @@ const WebSocket = require('./support/impl');
 const { dial, messages, once, pair, record, serve, test, until } = require('./support/helpers');
 const { EXTERNAL, carrier } = require('./support/carriers');
 const { OP, buildFrame, closePayload, rawClient } = require('./support/raw-peer');
-
-async function serverAndWire(t, options) {
-  const wss = await serve(t, options);
-  const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.testPort);
-  const [ws] = await connection;
-  return { ws, raw };
-}
+const { serverAndWire } = require('./support/wire');
 
 test('_isServer', async (t) => {
   const { client, peer } = await pair(t);

@@ -12,7 +12,6 @@ const {
   once,
   pair,
   record,
-  serve,
   test,
   turn,
   until,
@@ -21,14 +20,7 @@ const {
 const { DESCRIPTOR, EXTERNAL, HOST, NET_SOCKET, SERVER, isTls } = require('./support/carriers');
 const { WebSocketServer } = require('./support/impl');
 const { OP, closePayload, rawAcceptor, rawClient } = require('./support/raw-peer');
-
-async function serverAndWire(t, options, onConnection) {
-  const wss = await serve(t, options, onConnection);
-  const connection = once(wss, 'connection');
-  const raw = await rawClient(t, wss.testPort);
-  const [ws, req] = await connection;
-  return { wss, ws, req, raw };
-}
+const { serverAndWire } = require('./support/wire');
 
 const closeOf = (socket) =>
   within(new Promise((resolve) => socket.once('close', resolve)), 'close');
