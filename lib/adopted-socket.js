@@ -157,12 +157,12 @@ class AdoptedSocket extends net.Socket {
   }
 
   ref() {
-    events.ref(this[kCarrier].ws);
+    events.ref(this[kCarrier].conn);
     return this;
   }
 
   unref() {
-    events.unref(this[kCarrier].ws);
+    events.unref(this[kCarrier].conn);
     return this;
   }
 

@@ -54,7 +54,10 @@ function conclude(ws, code, reason) {
   ws._closeCode = code;
   if (code === 1005) ws.close();
   else ws.close(code, reason);
-  for (const callback of ws._shutCallbacks.splice(0)) ws._whenShut(callback);
+  const waiting = ws._shutCallbacks;
+  if (waiting === null) return;
+  ws._shutCallbacks = null;
+  for (const callback of waiting) ws._whenShut(callback);
 }
 
 /** The peer is told that it broke the protocol, and the application is. */

@@ -31,7 +31,7 @@ const LARGE_SHARE = 1 / 4;
 /** What each connection's events go to, by the index in its id. */
 const targets = [];
 
-/** Those of them that do not keep the process alive. */
+/** The connections that do not keep the process alive. */
 const unrefed = new Set();
 
 /** Servers, by listener id. */
@@ -287,20 +287,20 @@ function add(conn, target) {
 /** `conn` has had its last event. */
 function remove(conn) {
   const index = conn & INDEX_MASK;
-  if (!unrefed.delete(targets[index])) native.unhold();
+  if (!unrefed.delete(conn)) native.unhold();
   targets[index] = undefined;
   native.release(conn);
 }
 
-/** `target` keeps the process alive again. */
-function ref(target) {
-  if (unrefed.delete(target)) native.hold();
+/** `conn`, -1 without one, keeps the process alive again. */
+function ref(conn) {
+  if (unrefed.delete(conn)) native.hold();
 }
 
-/** `target` no longer keeps the process alive. */
-function unref(target) {
-  if (unrefed.has(target) || !targets.includes(target)) return;
-  unrefed.add(target);
+/** `conn`, -1 without one, no longer keeps the process alive. */
+function unref(conn) {
+  if (targets[conn & INDEX_MASK] === undefined || unrefed.has(conn)) return;
+  unrefed.add(conn);
   native.unhold();
 }
 

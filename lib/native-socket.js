@@ -155,12 +155,12 @@ class NativeSocket extends Duplex {
   }
 
   ref() {
-    events.ref(this.#ws ?? this);
+    events.ref(this.#conn);
     return this;
   }
 
   unref() {
-    events.unref(this.#ws ?? this);
+    events.unref(this.#conn);
     return this;
   }
 

@@ -198,7 +198,7 @@ module.exports = {
   parseSubprotocols: binding.parseSubprotocols,
   counters: (segment) => environment.counters(segment),
   drain: functions.drain,
-  adopt: command('adopt'),
+  adopt: command('adopt', planLateFlush),
   answerPings: command('answerPings'),
   confirm: command('confirm', planLateFlush),
   ended: command('ended'),

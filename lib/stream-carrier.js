@@ -33,9 +33,11 @@ class StreamCarrier {
   #isCorked = false;
   /** Pings are answered, and pongs that wait are counted: the I/O thread is kept up to date. */
   #reportsAll = false;
-  /** The stream's own methods, and what takes their place. */
+  /** The stream's methods, and what takes their place. */
   #own;
   #ours;
+  /** The names of those that were not inherited. */
+  #overridden;
   #listeners;
 
   constructor(ws, conn, socket) {
@@ -44,6 +46,7 @@ class StreamCarrier {
     this.socket = socket;
     this.#ours = { write: this.#write, end: this.#endStream, destroy: this.#destroy };
     this.#own = { write: socket.write, end: socket.end, destroy: socket.destroy };
+    this.#overridden = Object.keys(this.#own).filter((name) => Object.hasOwn(socket, name));
     this.#listeners = {
       data: (chunk) => this.#feed(chunk),
       end: () => this.#end(false),
@@ -64,7 +67,7 @@ class StreamCarrier {
   start() {
     const { socket } = this;
     // its own handle keeps the process alive, if it has one
-    events.unref(this.ws);
+    events.unref(this.conn);
     native.countRelay(1);
     // as ws does: a connection that breaks must not take the process with it
     socket.on('error', (err) => {
@@ -258,7 +261,8 @@ class StreamCarrier {
     for (const name of Object.keys(this.#listeners)) {
       socket.removeListener(name, this.#listeners[name]);
     }
-    for (const name of Object.keys(this.#ours)) socket[name] = this.#own[name];
+    for (const name of Object.keys(this.#ours)) delete socket[name];
+    for (const name of this.#overridden) socket[name] = this.#own[name];
     if (!socket.destroyed) socket.destroy();
     gone();
   }

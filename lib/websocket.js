@@ -42,7 +42,7 @@ class WebSocket extends EventEmitter {
     /** The I/O thread has left the pong for the last ping to us. */
     this._pongWanted = false;
     /** Called when our half of the connection ends. */
-    this._shutCallbacks = [];
+    this._shutCallbacks = null;
     this._isServer = false;
     /** pause() was called; and events are held, because of that or of the socket's own pause(). */
     this._paused = false;
@@ -313,7 +313,7 @@ class WebSocket extends EventEmitter {
   _whenShut(callback) {
     if (this._closeFrameReceived && this._closeFrameSent)
       outgoing.sendRaw(this, [EMPTY_BUFFER], callback);
-    else this._shutCallbacks.push(callback);
+    else (this._shutCallbacks ??= []).push(callback);
   }
 
   // ---- the native side's calls; see lib/events.js ----

@@ -483,3 +483,6 @@ mod tests;
 
 #[cfg(test)]
 mod compressed_tests;
+
+#[cfg(test)]
+mod limits_tests;
