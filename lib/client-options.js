@@ -12,11 +12,14 @@ const PROTOCOL_VERSIONS = [8, 13];
 /** Options that only Node's own HTTP client can honour. */
 const FOR_NODE = [
   'agent',
+  'blockList',
   'createConnection',
   'finishRequest',
   'followRedirects',
   'insecureHTTPParser',
   'joinDuplicateHeaders',
+  'keepAlive',
+  'keepAliveInitialDelay',
   'maxHeaderSize',
   'setDefaultHeaders',
   'setHost',

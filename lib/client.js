@@ -77,9 +77,12 @@ function lookUp(ws) {
     return;
   }
   const lookup = opts.lookup ?? dns.lookup;
-  const wanted = { family: opts.family, hints: opts.hints };
+  const isFixed = opts.family === 4 || opts.family === 6;
+  // the default is that of Node's sockets
+  const hints = opts.hints || (isFixed || process.platform === 'win32' ? 0 : dns.ADDRCONFIG);
+  const wanted = { family: opts.family, hints };
   const selects = opts.autoSelectFamily ?? net.getDefaultAutoSelectFamily?.() ?? true;
-  const all = selects && opts.family !== 4 && opts.family !== 6 && !opts.localAddress;
+  const all = selects && !isFixed && !opts.localAddress;
   if (all) wanted.all = true;
   const found = (err, address) => {
     if (ws._request === null) return;

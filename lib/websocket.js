@@ -2,7 +2,14 @@
 
 const EventEmitter = require('events');
 
-const { BINARY_TYPES, CLOSE_TIMEOUT, EMPTY_BUFFER, SEND, kWebSocket } = require('./constants');
+const {
+  BINARY_TYPES,
+  CLOSE_TIMEOUT,
+  EMPTY_BUFFER,
+  NO_EXTENSIONS,
+  SEND,
+  kWebSocket
+} = require('./constants');
 const { destroyedError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
 const { closePayload, isBlob } = require('./validation');
@@ -38,7 +45,7 @@ class WebSocket extends EventEmitter {
     this._closeFrameSent = false;
     this._closeMessage = EMPTY_BUFFER;
     this._errorEmitted = false;
-    this._extensions = {};
+    this._extensions = NO_EXTENSIONS;
     /** The I/O thread has left the pong for the last ping to us. */
     this._pongWanted = false;
     /** Called when our half of the connection ends. */

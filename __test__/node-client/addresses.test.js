@@ -57,6 +57,14 @@ eachWay('lookup: its hints', async (t, options) => {
   assert.strictEqual(calls[0][1].hints, dns.ADDRCONFIG);
 });
 
+eachWay("lookup: without hints, those of Node's sockets", async (t, options) => {
+  const server = await upgradeServer(t);
+  const { lookup, calls } = fakeLookup(HOST);
+  const url = `ws://name.invalid:${server.port}/`;
+  await connect(t, url, options({ lookup }));
+  assert.strictEqual(calls[0][1].hints, process.platform === 'win32' ? 0 : dns.ADDRCONFIG);
+});
+
 eachWay('lookup: its error is the error of the client', async (t, options) => {
   const reason = Object.assign(new Error('getaddrinfo ENOTFOUND name.invalid'), {
     code: 'ENOTFOUND',

@@ -25,7 +25,8 @@ pub enum Transport {
     Tcp(tcp::Tcp),
     #[cfg(unix)]
     Unix(uds::Unix),
-    Relay(relay::Relay),
+    /// Boxed, as it is larger than the others and rare.
+    Relay(Box<relay::Relay>),
 }
 
 /// Both ends of a transport, as far as they have addresses.
