@@ -7,7 +7,7 @@ const { extension, subprotocol } = require('./lib/header-lists');
 const createWebSocketStream = require('./lib/stream');
 const Receiver = require('./lib/receiver');
 const Sender = require('./lib/sender');
-const unsupported = require('./lib/unsupported');
+const PerMessageDeflate = require('./lib/permessage-deflate');
 
 WebSocket.WebSocket = WebSocket;
 WebSocket.WebSocketServer = WebSocketServer;
@@ -16,7 +16,7 @@ WebSocket.configureRuntime = configureRuntime;
 WebSocket.createWebSocketStream = createWebSocketStream;
 WebSocket.Receiver = Receiver;
 WebSocket.Sender = Sender;
-WebSocket.PerMessageDeflate = unsupported.PerMessageDeflate;
+WebSocket.PerMessageDeflate = PerMessageDeflate;
 WebSocket.extension = extension;
 WebSocket.subprotocol = subprotocol;
 

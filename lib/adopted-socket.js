@@ -6,6 +6,7 @@ const { Buffer } = require('buffer');
 const { systemError } = require('./errors');
 const ActivityTimer = require('./activity-timer');
 const connectionOptions = require('./connection-options');
+const deflateOptions = require('./deflate-options');
 const events = require('./events');
 const native = require('./native');
 const outgoing = require('./outgoing');
@@ -43,13 +44,16 @@ class AdoptedCarrier {
   static adopt(ws, socket, head, response, options) {
     if (!isPlain(socket)) return null;
     const early = socket.readableLength > 0 ? socket.read() : null;
+    const deflate =
+      ws._deflate === null ? undefined : deflateOptions(options.perMessageDeflate, ws._isServer);
     const received = early === null ? head : Buffer.concat([head, early]);
     const conn = native.adopt(
       socket._handle.fd,
       ws._isServer,
       response,
       received,
-      connectionOptions(options)
+      connectionOptions(options, deflate),
+      ws._deflate ?? undefined
     );
     if (conn === null) {
       if (early !== null) socket.unshift(early);

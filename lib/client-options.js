@@ -4,7 +4,8 @@ const http = require('http');
 const querystring = require('querystring');
 
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD } = require('./constants');
-const { warnOfDeflate } = require('./unsupported');
+const deflateOptions = require('./deflate-options');
+const native = require('./native');
 const { isToken } = require('./validation');
 
 const PROTOCOL_VERSIONS = [8, 13];
@@ -38,7 +39,7 @@ function complete(options) {
     maxPayload: DEFAULT_MAX_PAYLOAD,
     maxPendingAutoPongs: 60,
     skipUTF8Validation: false,
-    perMessageDeflate: false,
+    perMessageDeflate: true,
     followRedirects: false,
     maxRedirects: 10,
     ...options
@@ -49,7 +50,7 @@ function complete(options) {
         `(supported versions: ${PROTOCOL_VERSIONS.join(', ')})`
     );
   }
-  if (opts.perMessageDeflate) warnOfDeflate();
+  deflateOptions(opts.perMessageDeflate, false);
   if (opts.handshakeTimeout) opts.handshakeTimeout = timerDuration(opts.handshakeTimeout);
   return opts;
 }
@@ -163,23 +164,25 @@ function parseProtocols(protocols) {
 }
 
 /** Header fields that the handshake itself sets. */
-const OWN = new Set([
-  'sec-websocket-version',
-  'sec-websocket-key',
-  'connection',
-  'upgrade',
-  'sec-websocket-extensions'
-]);
+const OWN = new Set(['sec-websocket-version', 'sec-websocket-key', 'connection', 'upgrade']);
+
+/** The value of Sec-WebSocket-Extensions; undefined without the extension. */
+function offeredExtensions({ perMessageDeflate }) {
+  if (!perMessageDeflate) return undefined;
+  return native.deflateOffer(deflateOptions(perMessageDeflate, false));
+}
 
 /** Names and values of the request, but for the key: checked as `http.request` does. */
 function requestHeaders(opts, target, protocols) {
   const headers = [];
   let host = target.hostHeader;
   const names = new Set();
+  const extensions = offeredExtensions(opts);
   const originName = opts.protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin';
   for (const [name, value] of headerEntries(opts.headers)) {
     const lower = name.toLowerCase();
     if (OWN.has(lower)) continue;
+    if (extensions !== undefined && lower === 'sec-websocket-extensions') continue;
     if (protocols.length > 0 && lower === 'sec-websocket-protocol') continue;
     http.validateHeaderName(name);
     if (opts.origin && lower === originName.toLowerCase()) continue;
@@ -194,6 +197,7 @@ function requestHeaders(opts, target, protocols) {
   }
   // the key, Connection and Upgrade follow it
   headers.push('Sec-WebSocket-Version', String(opts.protocolVersion));
+  if (extensions !== undefined) headers.push('Sec-WebSocket-Extensions', extensions);
   if (protocols.length > 0) headers.push('Sec-WebSocket-Protocol', protocols.join(','));
   if (opts.origin) {
     http.validateHeaderValue(originName, opts.origin);
@@ -215,4 +219,12 @@ function headerEntries(headers) {
   return entries;
 }
 
-module.exports = { complete, needsNode, parseUrl, parseProtocols, requestHeaders, targetOf };
+module.exports = {
+  complete,
+  needsNode,
+  offeredExtensions,
+  parseUrl,
+  parseProtocols,
+  requestHeaders,
+  targetOf
+};

@@ -7,7 +7,11 @@ const tls = require('tls');
 const { createHash, randomBytes } = require('crypto');
 
 const { GUID } = require('./constants');
-const { parseUrl, targetOf } = require('./client-options');
+const { offeredExtensions, parseUrl, targetOf } = require('./client-options');
+const { extension } = require('./header-lists');
+const deflateOptions = require('./deflate-options');
+const native = require('./native');
+const PerMessageDeflate = require('./permessage-deflate');
 
 /**
  * A client's opening handshake through Node's own HTTP client, for what only that can honour: TLS,
@@ -96,6 +100,8 @@ class RequestHandshake {
       Connection: 'Upgrade',
       Upgrade: 'websocket'
     };
+    const extensions = offeredExtensions(opts);
+    if (extensions !== undefined) headers['Sec-WebSocket-Extensions'] = extensions;
     if (this.#protocols.length > 0) headers['Sec-WebSocket-Protocol'] = this.#protocols.join(',');
     if (opts.origin) {
       headers[opts.protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin'] = opts.origin;
@@ -176,7 +182,7 @@ class RequestHandshake {
     ws.emit('upgrade', res);
     // the listener may have given up on us
     if (ws._readyState !== 0) return;
-    const problem = judge(res, key, this.#protocols);
+    const problem = judge(res, key, this.#protocols) ?? judgeExtensions(res, this.#opts);
     if (problem !== null) {
       socket.destroy();
       this.abort(problem);
@@ -184,6 +190,7 @@ class RequestHandshake {
     }
     const protocol = res.headers['sec-websocket-protocol'];
     if (protocol) ws._protocol = protocol;
+    ws._deflate = res.headers['sec-websocket-extensions'] ?? null;
     ws._request = null;
     ws._req = null;
     ws.setSocket(socket, head, this.#opts);
@@ -211,10 +218,26 @@ function judge(res, key, protocols) {
   } else if (!protocols.includes(protocol)) {
     return 'Server sent an invalid subprotocol';
   }
-  if (res.headers['sec-websocket-extensions'] !== undefined) {
+  return null;
+}
+
+/** The same for the extensions. */
+function judgeExtensions(res, { perMessageDeflate }) {
+  const header = res.headers['sec-websocket-extensions'];
+  if (header === undefined) return null;
+  if (!perMessageDeflate) {
     return 'Server sent a Sec-WebSocket-Extensions header but no extension was requested';
   }
-  return null;
+  try {
+    const names = Object.keys(extension.parse(header));
+    if (names.length !== 1 || names[0] !== PerMessageDeflate.extensionName) {
+      return 'Server indicated an extension that was not requested';
+    }
+    native.checkDeflateAnswer(header, deflateOptions(perMessageDeflate, false));
+    return null;
+  } catch {
+    return 'Invalid Sec-WebSocket-Extensions header';
+  }
 }
 
 function resolve(location, address) {

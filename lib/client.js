@@ -15,6 +15,7 @@ const {
 const { RequestHandshake, fail } = require('./client-request');
 const { incomingResponse } = require('./request');
 const connectionOptions = require('./connection-options');
+const deflateOptions = require('./deflate-options');
 const events = require('./events');
 const native = require('./native');
 const HandshakeRequest = require('./handshake-request');
@@ -125,7 +126,7 @@ function dial(ws, addresses) {
       target: target.target,
       headers: request.headers,
       protocols: request.protocols,
-      connection: connectionOptions(opts)
+      connection: connectionOptions(opts, deflateOptions(opts.perMessageDeflate, false))
     });
   } catch (err) {
     process.nextTick(failHandshake, ws, err);
@@ -199,7 +200,7 @@ function answered(ws, request, event) {
   const conn = ws._conn;
   ws._request = null;
   ws._req = null;
-  ws._open(conn, request.peer, event.protocol, request.opts);
+  ws._open(conn, request.peer, event, request.opts);
   native.unhold();
   ws.emit('open');
 }

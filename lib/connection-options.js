@@ -1,7 +1,10 @@
 'use strict';
 
-/** The limits and manners of a connection, for the native side; `options` is complete. */
-function connectionOptions(options) {
+/**
+ * The limits and manners of a connection, for the native side; `options` is complete. `deflate` is
+ * what `deflateOptions` returns.
+ */
+function connectionOptions(options, deflate) {
   return {
     maxPayload: options.maxPayload | 0,
     maxFrameSize: Number(options.maxFrameSize ?? 0) || 0,
@@ -9,7 +12,8 @@ function connectionOptions(options) {
     skipUtf8Validation: Boolean(options.skipUTF8Validation),
     autoPong: options.autoPong ? (options.allowSynchronousEvents !== false ? 1 : 2) : 0,
     maxPendingAutoPongs: options.maxPendingAutoPongs | 0,
-    closeTimeout: Number(options.closeTimeout) || 0
+    closeTimeout: Number(options.closeTimeout) || 0,
+    deflate
   };
 }
 

@@ -2,6 +2,7 @@
 
 const EventEmitter = require('events');
 
+const { SEND } = require('./constants');
 const delivery = require('./delivery');
 const outgoing = require('./outgoing');
 const native = require('./native');
@@ -77,8 +78,17 @@ class ConnectionSender extends Sender {
   #ws;
 
   constructor(ws) {
-    super(ws._socket, ws._extensions, ws._generateMask?.make);
+    super(ws._socket, undefined, ws._generateMask?.make);
     this.#ws = ws;
+  }
+
+  /** Compressed as the connection's messages are: what a frame may refer to is known there only. */
+  send(data, options, cb) {
+    let flags = options.binary ? SEND.BINARY : 0;
+    if (options.fin) flags |= SEND.FIN;
+    if (options.mask) flags |= SEND.MASK;
+    if (options.compress) flags |= SEND.COMPRESS;
+    outgoing.sendNow(this.#ws, data, flags, cb);
   }
 
   sendFrame(list, cb) {

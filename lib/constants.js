@@ -18,7 +18,7 @@ module.exports = {
   /** On a socket that a WebSocket has: the WebSocket. */
   kWebSocket: Symbol('websocket'),
   /** Bits of a send, as in src/driver/command.rs. */
-  SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16, AUTO: 32 },
+  SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16, AUTO: 32, COMPRESS: 64 },
   /** What a listener asks JavaScript about, as in src/driver/listener.rs. */
   HOOKS: { UPGRADE: 1, CLIENT_ERROR: 2, REQUEST: 4 },
   /** Kinds of event records, as in src/driver/batch.rs. */

@@ -6,6 +6,8 @@ const util = require('util');
 function protocolError(parts) {
   const error = parts.range ? new RangeError(parts.message) : new Error(parts.message);
   error.code = parts.code;
+  // of zlib's
+  if (parts.errno !== undefined) error.errno = parts.errno;
   return error;
 }
 

@@ -6,6 +6,7 @@ const net = require('net');
 
 const { systemError } = require('./errors');
 const connectionOptions = require('./connection-options');
+const deflateOptions = require('./deflate-options');
 const events = require('./events');
 const native = require('./native');
 
@@ -131,7 +132,7 @@ class NativeListener {
       path: options.path || undefined,
       handshakeTimeout: Number(options.handshakeTimeout) || 0,
       hooks: this.#server._hooks(),
-      connection: connectionOptions(options)
+      connection: connectionOptions(options, deflateOptions(options.perMessageDeflate, true))
     });
     if (result.error !== undefined) return result.error;
     if (result.errno !== undefined) {

@@ -179,7 +179,11 @@ function configureRuntime(options) {
 }
 
 module.exports = {
+  NativeDeflate: binding.NativeDeflate,
   NativeReceiver: binding.NativeReceiver,
+  acceptDeflateOffer: binding.acceptDeflateOffer,
+  checkDeflateAnswer: binding.checkDeflateAnswer,
+  deflateOffer: binding.deflateOffer,
   configureRuntime,
   countRelay,
   flush,

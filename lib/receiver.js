@@ -5,9 +5,9 @@ const { Writable } = require('stream');
 const { BINARY_TYPES, EMPTY_BUFFER, kStatusCode } = require('./constants');
 const { NativeReceiver } = require('./native');
 const { convert } = require('./binary-type');
-const { notSupported } = require('./unsupported');
 const { protocolError } = require('./errors');
 const connectionOptions = require('./connection-options');
+const PerMessageDeflate = require('./permessage-deflate');
 
 /**
  * Reads frames: a Writable that takes the bytes of a peer and emits 'message' (data, isBinary),
@@ -35,10 +35,17 @@ class Receiver extends Writable {
     this._binaryType = options.binaryType || BINARY_TYPES[0];
     this._extensions = options.extensions || {};
     this._isServer = Boolean(options.isServer);
-    if (Object.keys(this._extensions).length > 0) throw notSupported('A Receiver with extensions');
     this.#maxPayload = options.maxPayload | 0;
     this.#skipUTF8Validation = Boolean(options.skipUTF8Validation);
     this.#parser = new NativeReceiver(this._isServer, connectionOptions(options));
+    const deflate = this._extensions[PerMessageDeflate.extensionName];
+    if (deflate) this.#enableDeflate(deflate.params ?? {});
+  }
+
+  #enableDeflate(params) {
+    const peer = this._isServer ? 'client' : 'server';
+    const hasTakeover = !params[`${peer}_no_context_takeover`];
+    this.#parser.enableDeflate(hasTakeover, params[`${peer}_max_window_bits`] ?? 15);
   }
 
   get _maxPayload() {

@@ -5,7 +5,7 @@ const { randomFillSync } = require('crypto');
 
 const { EMPTY_BUFFER, FastBuffer } = require('./constants');
 const { isBlob, toBuffer, closePayload } = require('./validation');
-const { notSupported } = require('./unsupported');
+const PerMessageDeflate = require('./permessage-deflate');
 
 const OPCODE = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 };
 
@@ -23,8 +23,11 @@ const defaultMaskBuffer = Buffer.alloc(4);
 /** Writes frames to a Duplex. WebSockets have senders of their own, on the I/O threads. */
 class Sender {
   #queue = [];
-  #isReading = false;
+  /** A Blob is being read, or a message compressed. */
+  #isBusy = false;
   #isFragmented = false;
+  /** The message that has begun is compressed. */
+  #compresses = false;
 
   /**
    * @param {import('stream').Duplex} socket
@@ -34,12 +37,11 @@ class Sender {
   constructor(socket, extensions, generateMask) {
     this._socket = socket;
     this._extensions = extensions || {};
-    if (Object.keys(this._extensions).length > 0) throw notSupported('A Sender with extensions');
     if (generateMask) {
       this._generateMask = generateMask;
       this._maskBuffer = Buffer.alloc(4);
     }
-    /** Bytes that wait behind a Blob. */
+    /** Bytes that wait behind a Blob, or to be compressed. */
     this._bufferedBytes = 0;
     /** Called with the error of a Blob that cannot be read. */
     this.onerror = () => {};
@@ -95,9 +97,25 @@ class Sender {
    */
   send(data, options, cb) {
     const first = options.binary ? OPCODE.BINARY : OPCODE.TEXT;
-    const opcode = this.#isFragmented ? OPCODE.CONTINUATION : first;
+    const isFirst = !this.#isFragmented;
+    const opcode = isFirst ? first : OPCODE.CONTINUATION;
+    if (isFirst) this.#compresses = Boolean(options.compress) && this.#isWorthIt(data);
     this.#isFragmented = !options.fin;
-    this.#enqueue(data, { opcode, fin: options.fin, mask: options.mask }, cb);
+    const compress = this.#compresses;
+    const rsv1 = isFirst && compress;
+    this.#enqueue(data, { opcode, fin: options.fin, mask: options.mask, rsv1, compress }, cb);
+  }
+
+  /** Whether a message that begins with `data` gains from the extension, if that was agreed on. */
+  #isWorthIt(data) {
+    const deflate = this.#deflate;
+    if (deflate === undefined) return false;
+    const own = deflate._isServer ? 'server' : 'client';
+    return !deflate.params?.[`${own}_no_context_takeover`] || size(data) >= deflate._threshold;
+  }
+
+  get #deflate() {
+    return this._extensions[PerMessageDeflate.extensionName];
   }
 
   /** @throws {RangeError} when `data` is over 125 bytes */
@@ -144,18 +162,18 @@ class Sender {
     this.#enqueue(data, { opcode, fin: true, mask }, cb);
   }
 
-  /** Sends in order: behind Blobs that are still being read. */
+  /** Sends in order: behind Blobs that are being read, and messages that are compressed. */
   #enqueue(data, options, cb) {
     const isOurs = typeof data === 'string' || isBlob(data) || options.opcode === OPCODE.CLOSE;
     if (typeof data !== 'string' && !isBlob(data)) data = toBuffer(data);
     const send = { data, cb, options: { ...options, readOnly: !isOurs } };
-    if (!this.#isReading && !isBlob(data)) {
+    if (!this.#isBusy && !isBlob(data) && !options.compress) {
       this.#write(send, data);
       return;
     }
     this._bufferedBytes += size(data);
     this.#queue.push(send);
-    if (!this.#isReading) this.#read();
+    if (!this.#isBusy) this.#work();
   }
 
   #write({ options, cb }, data) {
@@ -163,9 +181,9 @@ class Sender {
     this.sendFrame(Sender.frame(data, { ...options, generateMask, maskBuffer }), cb);
   }
 
-  /** Works off the queue; it begins with a Blob. */
-  async #read() {
-    this.#isReading = true;
+  /** Works off the queue; it begins with what takes a while. */
+  async #work() {
+    this.#isBusy = true;
     while (this.#queue.length > 0) {
       const send = this.#queue[0];
       let bytes = send.data;
@@ -182,6 +200,13 @@ class Sender {
           return;
         }
       }
+      if (send.options.compress) {
+        bytes = await this.#compress(bytes, send.options);
+        if (this._socket.destroyed) {
+          this.#fail(new Error('The socket was closed while data was being compressed'));
+          return;
+        }
+      }
       this.#queue.shift();
       this._bufferedBytes -= size(send.data);
       try {
@@ -190,7 +215,16 @@ class Sender {
         process.nextTick(rethrow, err);
       }
     }
-    this.#isReading = false;
+    this.#isBusy = false;
+  }
+
+  #compress(bytes, options) {
+    return new Promise((resolve) => {
+      this.#deflate.compress(bytes, options.fin, (err, compressed) => {
+        options.readOnly = false;
+        resolve(compressed);
+      });
+    });
   }
 
   /** Nothing of what waits is sent. */

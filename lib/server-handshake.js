@@ -7,6 +7,7 @@ const { incomingRequest } = require('./request');
 const { subprotocol } = require('./header-lists');
 const { GUID, kWebSocket } = require('./constants');
 const asyncContext = require('./async-context');
+const deflateOptions = require('./deflate-options');
 const NativeSocket = require('./native-socket');
 const events = require('./events');
 const native = require('./native');
@@ -70,6 +71,13 @@ function upgrade(server, req, socket, head, callback) {
       return;
     }
   }
+  let extensions;
+  try {
+    extensions = acceptedExtensions(server, req);
+  } catch {
+    bad(400, 'Invalid or unacceptable Sec-WebSocket-Extensions header');
+    return;
+  }
   const accept = createHash('sha1')
     .update(key + GUID)
     .digest('base64');
@@ -81,6 +89,7 @@ function upgrade(server, req, socket, head, callback) {
     callback,
     onError,
     accept,
+    extensions,
     protocols
   });
   verify(server, pending, version);
@@ -136,10 +145,11 @@ class NativeUpgrade extends Target {
     }
     this.#answered = true;
     const event = this.#event;
-    const protocol = chooseProtocol(this.#server, new Set(event.protocols), this.req);
-    const head = responseHead(this.#server, this.req, event.accept, protocol);
+    const { accept, extensions, peer, protocols } = event;
+    const protocol = chooseProtocol(this.#server, new Set(protocols), this.req);
+    const head = responseHead(this.#server, this.req, { accept, extensions, protocol });
     native.respond(this.#conn, head, true);
-    this.#server._opened(this.#conn, { peer: event.peer, protocol }, this.req, this.#socket);
+    this.#server._opened(this.#conn, { extensions, peer, protocol }, this.req, this.#socket);
   }
 
   refuse(code, message, headers) {
@@ -178,7 +188,8 @@ class SocketUpgrade {
   }
 
   accept() {
-    const { server, req, socket, head, callback, onError, accept, protocols } = this.#parts;
+    const { server, req, socket, head, callback, onError, accept, extensions, protocols } =
+      this.#parts;
     // the peer may have left while the application decided
     if (!socket.readable || !socket.writable) {
       socket.destroy();
@@ -198,7 +209,8 @@ class SocketUpgrade {
     const ws = new options.WebSocket(null, undefined, options);
     const protocol = chooseProtocol(server, protocols, req);
     if (protocol) ws._protocol = protocol;
-    ws._response = responseHead(server, req, accept, protocol);
+    if (extensions) ws._deflate = extensions;
+    ws._response = responseHead(server, req, { accept, extensions, protocol });
     const handle = socket._handle ?? req.socket?._handle;
     if (handle) asyncContext.inherit(ws._context, handle);
     socket.removeListener('error', onError);
@@ -219,8 +231,15 @@ function chooseProtocol(server, protocols, req) {
   return handleProtocols ? handleProtocols(protocols, req) : protocols.values().next().value;
 }
 
+/** The answer to the extensions on offer; none if we want none of them. Throws for a bad offer. */
+function acceptedExtensions({ options }, req) {
+  const offered = req.headers['sec-websocket-extensions'];
+  if (!options.perMessageDeflate || offered === undefined) return undefined;
+  return native.acceptDeflateOffer(offered, deflateOptions(options.perMessageDeflate, true));
+}
+
 /** The response that opens the connection; listeners of 'headers' may change it. */
-function responseHead(server, req, accept, protocol) {
+function responseHead(server, req, { accept, extensions, protocol }) {
   const headers = [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',
@@ -228,6 +247,7 @@ function responseHead(server, req, accept, protocol) {
     `Sec-WebSocket-Accept: ${accept}`
   ];
   if (protocol) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+  if (extensions) headers.push(`Sec-WebSocket-Extensions: ${extensions}`);
   server.emit('headers', headers, req);
   return Buffer.from(headers.concat('\r\n').join('\r\n'));
 }

@@ -3,6 +3,7 @@
 const { Buffer } = require('buffer');
 
 const connectionOptions = require('./connection-options');
+const deflateOptions = require('./deflate-options');
 const events = require('./events');
 const native = require('./native');
 const outgoing = require('./outgoing');
@@ -57,7 +58,10 @@ class StreamCarrier {
 
   /** Puts `ws` onto `socket`; `head` is what was received already, `response` goes out first. */
   static relay(ws, socket, head, response, options) {
-    const conn = native.relay(ws._isServer, connectionOptions(options));
+    const deflate =
+      ws._deflate === null ? undefined : deflateOptions(options.perMessageDeflate, ws._isServer);
+    const extensions = ws._deflate ?? undefined;
+    const conn = native.relay(ws._isServer, connectionOptions(options, deflate), extensions);
     if (response.length > 0) socket.write(response);
     if (head.length > 0) socket.unshift(head);
     return new StreamCarrier(ws, conn, socket);

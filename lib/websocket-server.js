@@ -4,12 +4,12 @@ const EventEmitter = require('events');
 const http = require('http');
 
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD, HOOKS } = require('./constants');
-const { warnOfDeflate } = require('./unsupported');
 const { incomingRequest } = require('./request');
 const { clientError, respond, upgrade } = require('./server-handshake');
 const asyncContext = require('./async-context');
 const NativeListener = require('./listener');
 const NativeSocket = require('./native-socket');
+const deflateOptions = require('./deflate-options');
 const events = require('./events');
 const native = require('./native');
 const Target = require('./target');
@@ -76,7 +76,7 @@ class WebSocketServer extends EventEmitter {
         'One and only one of the "port", "server", or "noServer" options must be specified'
       );
     }
-    if (options.perMessageDeflate) warnOfDeflate();
+    deflateOptions(options.perMessageDeflate, true);
 
     this.options = options;
     this._state = RUNNING;
@@ -280,7 +280,7 @@ class WebSocketServer extends EventEmitter {
       socket._attach(ws);
       ws._carrier = socket;
     }
-    ws._open(conn, event.peer, event.protocol, this.options);
+    ws._open(conn, event.peer, event, this.options);
     ws._server = this;
     if (this.clients) this.clients.add(ws);
     this.#open++;

@@ -24,6 +24,7 @@ const events = require('./events');
 const native = require('./native');
 const NativeSocket = require('./native-socket');
 const outgoing = require('./outgoing');
+const PerMessageDeflate = require('./permessage-deflate');
 const StreamCarrier = require('./stream-carrier');
 
 const { readyStates } = outgoing;
@@ -45,7 +46,8 @@ class WebSocket extends EventEmitter {
     this._closeFrameSent = false;
     this._closeMessage = EMPTY_BUFFER;
     this._errorEmitted = false;
-    this._extensions = NO_EXTENSIONS;
+    /** What is agreed on of permessage-deflate: the answer's Sec-WebSocket-Extensions. */
+    this._deflate = null;
     /** The I/O thread has left the pong for the last ping to us. */
     this._pongWanted = false;
     /** Called when our half of the connection ends. */
@@ -120,7 +122,14 @@ class WebSocket extends EventEmitter {
   }
 
   get extensions() {
-    return Object.keys(this._extensions).join();
+    return this._deflate === null ? '' : PerMessageDeflate.extensionName;
+  }
+
+  /** The agreed extensions by name, as ws has them; the codec in it is not the connection's. */
+  get _extensions() {
+    if (this._deflate === null) return NO_EXTENSIONS;
+    const options = { ...this._options?.perMessageDeflate, isServer: this._isServer };
+    return { [PerMessageDeflate.extensionName]: PerMessageDeflate.of(options, this._deflate) };
   }
 
   get isPaused() {
@@ -185,11 +194,13 @@ class WebSocket extends EventEmitter {
       return;
     }
 
-    let flags = this._isServer ? SEND.FIN : SEND.FIN | SEND.MASK;
+    let flags = SEND.FIN | SEND.COMPRESS;
+    if (!this._isServer) flags |= SEND.MASK;
     let binary = typeof data !== 'string';
     if (options) {
       if ('binary' in options) binary = options.binary;
       if ('fin' in options && !options.fin) flags &= ~SEND.FIN;
+      if ('compress' in options && !options.compress) flags &= ~SEND.COMPRESS;
       if ('mask' in options) flags = options.mask ? flags | SEND.MASK : flags & ~SEND.MASK;
     }
     if (binary) flags |= SEND.BINARY;
@@ -325,10 +336,11 @@ class WebSocket extends EventEmitter {
 
   // ---- the native side's calls; see lib/events.js ----
 
-  /** A native connection is open: `conn` is its id. */
-  _open(conn, peer, protocol, options) {
+  /** A native connection is open: `conn` is its id; `agreed` is what both ends agreed on. */
+  _open(conn, peer, agreed, options) {
     this._peer = peer;
-    this._protocol = protocol ?? '';
+    this._protocol = agreed.protocol ?? '';
+    this._deflate = agreed.extensions ?? null;
     this._begin(conn, options);
   }
 

@@ -7,6 +7,7 @@ use super::command::ConnectionOptions;
 use super::connection::{Connection, Stage, errno};
 use super::local::LocalEnvironment;
 use crate::proto::Role;
+use crate::proto::deflate::DeflateParams;
 use crate::transport::Transport;
 
 pub struct Adoption {
@@ -17,6 +18,8 @@ pub struct Adoption {
     pub response: Vec<u8>,
     /// Received already.
     pub head: Vec<u8>,
+    /// What has been agreed on.
+    pub deflate: Option<DeflateParams>,
 }
 
 /// Where an adopted connection's bytes come from.
@@ -57,6 +60,7 @@ pub fn adopt(env: Rc<LocalEnvironment>, id: u32, adoption: Adoption) {
         options,
         response,
         head,
+        deflate,
     } = adoption;
     let transport = match source {
         #[cfg(unix)]
@@ -72,6 +76,7 @@ pub fn adopt(env: Rc<LocalEnvironment>, id: u32, adoption: Adoption) {
     let conn = Connection::new(env, id, role, &options, None);
     conn.link.lock().proto.transmit().push_raw(&response);
     conn.io().pending = head;
+    conn.enable_deflate(&mut conn.io(), deflate, Some(&options));
     conn.clone().start(transport, Stage::Open, None, true);
     conn.open(&mut conn.io());
     #[cfg(unix)]

@@ -15,23 +15,16 @@ use crate::transport::relay::{End, Relay};
 
 impl Connection {
     pub(super) fn apply(self: &Rc<Self>, command: Command, data: &[u8]) {
+        let Some(command) = self.hold_back(command, data) else {
+            return;
+        };
         match command {
             Command::Send {
                 flags, range, key, ..
-            } => self.frame(flags, range.len as usize, |s| {
-                let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
-                let payload = SendPayload::Copied(range.of(data));
-                let mask = self.key_for(flags, key);
-                s.proto.send_message(binary, fin, false, payload, mask);
-            }),
+            } => self.message(flags, SendPayload::Copied(range.of(data)), key),
             Command::SendShared {
                 flags, bytes, key, ..
-            } => self.frame(flags, bytes.len(), |s| {
-                let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
-                let mask = self.key_for(flags, key);
-                s.proto
-                    .send_message(binary, fin, false, SendPayload::Shared(*bytes), mask);
-            }),
+            } => self.message(flags, SendPayload::Shared(*bytes), key),
             Command::Ping {
                 flags, range, key, ..
             } => self.frame(flags, range.len as usize, |s| {
@@ -87,7 +80,12 @@ impl Connection {
     }
 
     /// Queues a frame with a payload of `len` bytes through `enqueue`.
-    fn frame(self: &Rc<Self>, flags: SendFlags, len: usize, enqueue: impl FnOnce(&mut State)) {
+    pub(super) fn frame(
+        self: &Rc<Self>,
+        flags: SendFlags,
+        len: usize,
+        enqueue: impl FnOnce(&mut State),
+    ) {
         {
             let mut state = self.link.lock();
             enqueue(&mut state);
@@ -129,11 +127,14 @@ impl Connection {
     /// Answers the upgrade request that JavaScript was asked about.
     fn respond(self: &Rc<Self>, response: &[u8], upgrade: bool) {
         let mut io = self.io();
-        if !matches!(io.stage, Stage::Deciding) {
+        let Stage::Deciding(deflate) = &io.stage else {
             return;
-        }
+        };
+        let deflate = *deflate;
         self.link.lock().proto.transmit().push_raw(response);
         if upgrade {
+            let options = self.listener.as_ref().map(|listener| &listener.options);
+            self.enable_deflate(&mut io, deflate, options);
             self.open(&mut io);
         } else {
             self.refuse(&mut io);
@@ -186,7 +187,7 @@ impl Connection {
         }
     }
 
-    fn key_for(&self, flags: SendFlags, key: u32) -> Option<[u8; 4]> {
+    pub(super) fn key_for(&self, flags: SendFlags, key: u32) -> Option<[u8; 4]> {
         mask_key(flags, key, || self.env.context.keys.borrow_mut().draw())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::adopt::Adoption;
+use super::deflate::Deflate;
 use super::dial::OpeningRequest;
 use super::listener::Listener;
 use crate::transport::Endpoint;
@@ -143,6 +144,8 @@ impl SendFlags {
     pub const KEY: u32 = 16;
     /// An automatic pong: it counts against the limit.
     pub const AUTO: u32 = 32;
+    /// Compress the message, if that was agreed on and is worth it.
+    pub const COMPRESS: u32 = 64;
 
     pub fn has(self, bit: u32) -> bool {
         self.0 & bit != 0
@@ -178,6 +181,8 @@ pub struct ConnectionOptions {
     pub auto_pong: AutoPong,
     pub max_pending_pongs: u32,
     pub close_timeout: Duration,
+    /// permessage-deflate may be agreed on.
+    pub deflate: Option<Arc<Deflate>>,
 }
 
 /// Who answers pings.

@@ -19,19 +19,25 @@ use std::time::{Duration, Instant};
 
 use super::batch::Kind;
 use super::command::{AutoPong, ConnectionOptions, Dial};
+use super::compress::Compression;
 use super::counters::Counter;
+use super::deflate::Contexts;
 use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
 use super::receive::Credit;
 use crate::proto::Role;
 use crate::proto::connection::{Connection as Protocol, ConnectionConfig};
+use crate::proto::deflate::DeflateParams;
 use crate::proto::handshake::HeadScan;
 use crate::proto::receiver::ReceiverConfig;
 use crate::transport::Transport;
 
 /// A queue of this many bytes does not gain from waiting for more of the same batch.
 const LONG_QUEUE: usize = 4 * 1024;
+
+/// Output of the inflater after which others get their turn.
+const INFLATE_SLICE: usize = 256 * 1024;
 
 /// How long a refused peer may take to read the refusal.
 const LINGER: Duration = Duration::from_secs(1);
@@ -48,6 +54,10 @@ pub struct Connection {
     pub(super) announced: Cell<bool>,
     pub(super) paused: Cell<bool>,
     pub(super) dirty: Cell<bool>,
+    /// The message that is being compressed in slices.
+    pub(super) compression: RefCell<Option<Box<Compression>>>,
+    /// For `compressors.rs`: when the compressor was used last; 0: none is held.
+    pub(super) compressed_at: Cell<u64>,
 }
 
 /// What only the owning thread touches.
@@ -78,11 +88,16 @@ pub(super) struct Io {
     pub(super) counter: Counter,
     /// The operating system's number of what went wrong.
     pub(super) errno: u32,
+    /// More of `pending` is to be inflated when others have had their turn.
+    pub(super) sliced: bool,
+    /// The share in the budget of compression contexts.
+    contexts: Option<Contexts>,
 }
 
 pub(super) enum Stage {
     RequestHead,
-    Deciding,
+    /// JavaScript answers; with what has been agreed on if it says yes.
+    Deciding(Option<DeflateParams>),
     Refused,
     ResponseHead(Box<Dial>),
     Open,
@@ -144,7 +159,7 @@ impl Connection {
             auto_pong: options.auto_pong,
             io: RefCell::new(Io {
                 transport: None,
-                stage: Stage::Deciding,
+                stage: Stage::Deciding(None),
                 pending: Vec::new(),
                 scan: HeadScan::default(),
                 answered: false,
@@ -159,11 +174,15 @@ impl Connection {
                 received: 0,
                 counter,
                 errno: 0,
+                sliced: false,
+                contexts: None,
             }),
             waker: RefCell::new(None),
             announced: Cell::new(false),
             paused: Cell::new(false),
             dirty: Cell::new(false),
+            compression: RefCell::new(None),
+            compressed_at: Cell::new(0),
         })
     }
 
@@ -207,6 +226,23 @@ impl Connection {
             && self.listener.as_ref().is_some_and(|own| own.id == listener)
     }
 
+    /// Messages may be compressed, as was agreed; to be called before the connection is open.
+    pub(super) fn enable_deflate(
+        &self,
+        io: &mut Io,
+        params: Option<DeflateParams>,
+        options: Option<&ConnectionOptions>,
+    ) {
+        let deflate = options.and_then(|options| options.deflate.as_ref());
+        let (Some(params), Some(deflate)) = (params, deflate) else {
+            return;
+        };
+        let mut state = self.link.lock();
+        state.proto.enable_deflate(&params, &deflate.options);
+        state.proto.set_inflate_slice(INFLATE_SLICE);
+        io.contexts = Some(deflate.reserve(&params, state.proto.role()));
+    }
+
     /// From here on the bytes are frames.
     pub(super) fn open(&self, io: &mut Io) {
         io.stage = Stage::Open;
@@ -235,6 +271,7 @@ impl Connection {
         {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
         }
+        self.compress_on(cx);
         let mut io = self.io.borrow_mut();
         if io.transport.is_none() {
             return Poll::Ready(());
@@ -399,7 +436,9 @@ impl Connection {
         let errno = io.errno;
         io.pending = Vec::new();
         io.timer = None;
+        io.contexts = None;
         drop(io);
+        self.compression.take();
         self.env.shared.set_link(self.id, None);
         self.env.remove(self.id);
         if self.announced.get() {

@@ -4,12 +4,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Io, Stage};
+use super::deflate::Deflate;
+use super::dial::OpeningRequest;
 use super::listener::{Listener, hooks};
 use super::notice::{Notice, ResponseError};
-use crate::proto::handshake::client::{HandshakeError, check_response, parse_response_with};
+use crate::proto::Role;
+use crate::proto::deflate::DeflateParams;
+use crate::proto::handshake::client::{
+    Accepted, HandshakeError, Response, check_extensions, check_response, parse_response_with,
+};
 use crate::proto::handshake::server::{
-    Refusal, Request, Upgrade, check_request, is_upgrade, keeps_alive, parse_protocols,
-    parse_request_with, write_accept, write_refusal, write_upgrade_required,
+    Refusal, Request, Upgrade, accept_extensions, check_request, is_upgrade, keeps_alive,
+    parse_protocols, parse_request_with, write_accept, write_refusal, write_upgrade_required,
 };
 use crate::proto::handshake::status;
 use crate::proto::handshake::{HeadScan, Parsed};
@@ -73,7 +79,7 @@ impl Connection {
         let listener_id = listener.id;
         if listener.wants(hooks::UPGRADE) {
             self.announced.set(true);
-            io.stage = Stage::Deciding;
+            io.stage = Stage::Deciding(upgrade.deflate.as_ref().map(|accepted| accepted.params));
             io.deadline = None;
             let upgrade = Box::new(upgrade);
             let notice = Notice::Upgrade {
@@ -88,15 +94,25 @@ impl Connection {
             return self.write_refusal(io, &plain_refusal(503));
         }
         let protocol = upgrade.protocols.into_iter().next();
-        let mut head = Vec::with_capacity(160);
-        write_accept(&mut head, &upgrade.accept, protocol.as_deref(), None);
+        let (params, extensions) = upgrade.deflate.map_or((None, None), |agreed| {
+            (Some(agreed.params), Some(agreed.header))
+        });
+        let mut head = Vec::with_capacity(256);
+        write_accept(
+            &mut head,
+            &upgrade.accept,
+            protocol.as_deref(),
+            extensions.as_deref(),
+        );
         self.link.lock().proto.transmit().push_raw(&head);
         self.announced.set(true);
+        self.enable_deflate(io, params, Some(&listener.options));
         self.open(io);
         let notice = Notice::Connection {
             listener: listener_id,
             request,
             protocol,
+            extensions,
             peer,
         };
         self.env.notify(self.id(), notice);
@@ -200,11 +216,12 @@ impl Connection {
                 value: response,
                 consumed,
             }) => {
-                let outcome =
-                    check_response(&response, &dial.request.key, &dial.request.protocols, false);
-                match outcome {
-                    Ok(_) => {
+                let options = dial.options.clone();
+                let outcome = check_answer(&response, &dial.request, options.deflate.as_deref());
+                match &outcome {
+                    Ok((_, deflate)) => {
                         io.pending.drain(..consumed);
+                        self.enable_deflate(io, *deflate, Some(&options));
                         self.open(io);
                     }
                     // JavaScript may want to read it, from its first byte on
@@ -215,6 +232,7 @@ impl Connection {
                     Err(_) => self.refuse(io),
                 }
                 let response = Box::new(response);
+                let outcome = outcome.map(|(accepted, _)| accepted);
                 self.env
                     .notify(self.id(), Notice::Response { response, outcome });
             }
@@ -227,6 +245,25 @@ impl Connection {
     }
 }
 
+/// What a server has agreed to.
+fn check_answer(
+    response: &Response,
+    request: &OpeningRequest,
+    deflate: Option<&Deflate>,
+) -> Result<(Accepted, Option<DeflateParams>), HandshakeError> {
+    let accepted = check_response(
+        response,
+        &request.key,
+        &request.protocols,
+        deflate.is_some(),
+    )?;
+    let params = match deflate {
+        Some(deflate) => check_extensions(accepted.extensions.as_deref(), &deflate.options)?,
+        None => None,
+    };
+    Ok((accepted, params))
+}
+
 /// What is wrong with an upgrade request.
 enum Fault {
     /// Nobody serves that path.
@@ -235,7 +272,7 @@ enum Fault {
     Client(Refusal),
 }
 
-/// In ws's order: the fields, the path, the subprotocols.
+/// In ws's order: the fields, the path, the subprotocols, the extensions.
 fn judge(listener: &Listener, request: &Request) -> Result<Upgrade, Fault> {
     let checked = check_request(request).map_err(Fault::Client)?;
     // `shouldHandle` judges the path where JavaScript is asked
@@ -247,10 +284,17 @@ fn judge(listener: &Listener, request: &Request) -> Result<Upgrade, Fault> {
         return Err(Fault::Path);
     }
     let protocols = parse_protocols(request).map_err(Fault::Client)?;
+    let deflate = match &listener.options.deflate {
+        Some(deflate) => {
+            accept_extensions(request, &deflate.options_now(Role::Server)).map_err(Fault::Client)?
+        }
+        None => None,
+    };
     Ok(Upgrade {
         accept: checked.accept,
         version: checked.version,
         protocols,
+        deflate,
     })
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
 
+use super::compressors::Compressors;
 use super::environment::Environment;
 use super::local::LocalEnvironment;
 use super::mailbox::Submission;
@@ -41,6 +42,7 @@ pub struct ThreadContext {
     gathered: Cell<usize>,
     /// Reads since the thread last published.
     reads: Cell<u32>,
+    pub compressors: Compressors,
 }
 
 thread_local! {
@@ -59,6 +61,7 @@ pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>, started: Sender<std:
         environments: RefCell::default(),
         gathered: Cell::new(0),
         reads: Cell::new(0),
+        compressors: Compressors::default(),
     });
     CONTEXT.set(Some(context.clone()));
     let built = tokio::runtime::Builder::new_current_thread()
@@ -100,6 +103,16 @@ fn yield_to_javascript() {
     let param: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: `param` lives through the call. A sandbox that forbids it leaves everything as it was.
     let _ = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
+}
+
+/// The task of `cx` has more to do, but what has taken a while: first JavaScript gets what there is,
+/// and all sockets that are ready get their turn. A plain wake would be honoured before the runtime
+/// looks at sockets again.
+pub fn yield_turn(context: &ThreadContext, cx: &mut Context<'_>) {
+    context.turn_taken(READS_PER_ROUND);
+    let turn = std::pin::pin!(tokio::task::yield_now());
+    // it has asked the runtime to wake the task; there is nothing to wait for here
+    let _ = turn.poll(cx);
 }
 
 fn with_context(f: impl FnOnce(&ThreadContext)) {

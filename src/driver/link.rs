@@ -79,6 +79,8 @@ impl Link {
     pub fn send_directly(
         &self,
         ack: bool,
+        compress: bool,
+        len: usize,
         enqueue: impl FnOnce(&mut Connection) -> usize,
     ) -> Direct {
         let mut state = match self.state.try_lock() {
@@ -90,6 +92,10 @@ impl Link {
             return Direct::Refused;
         };
         if !state.proto.transmit().is_empty() || state.proto.is_close_sent() {
+            return Direct::Refused;
+        }
+        // not on the JavaScript thread, and not past what is being compressed
+        if state.proto.is_compressing() || state.proto.will_compress(compress, len) {
             return Direct::Refused;
         }
         let queued = enqueue(&mut state.proto);

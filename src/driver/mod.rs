@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod command;
 pub mod counters;
+pub mod deflate;
 pub mod dial;
 pub mod environment;
 pub mod link;
@@ -18,6 +19,8 @@ pub mod pool;
 
 pub mod adopt;
 mod apply;
+mod compress;
+mod compressors;
 mod connection;
 mod handshake;
 mod io_thread;

@@ -19,6 +19,8 @@ pub enum Notice {
         listener: u32,
         request: Box<Request>,
         protocol: Option<String>,
+        /// The answer's `Sec-WebSocket-Extensions`.
+        extensions: Option<String>,
         peer: PeerInfo,
     },
     /// A good upgrade request: JavaScript is to answer with `Command::Respond`.

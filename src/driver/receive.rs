@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use super::batch::{Kind, Origin};
 use super::command::AutoPong;
 use super::connection::{Connection, Io, Stage, errno};
-use super::io_thread::SCRATCH;
+use super::io_thread::{SCRATCH, yield_turn};
 use super::link::State;
 use super::notice::{Notice, ResponseError};
 use crate::proto::error::ProtocolError;
@@ -41,6 +41,10 @@ impl Connection {
     pub(super) fn receive(self: &Rc<Self>, io: &mut Io, cx: &mut Context<'_>) -> u32 {
         let mut reads = 0;
         while self.may_receive(io) {
+            if std::mem::take(&mut io.sliced) {
+                yield_turn(&self.env.context, cx);
+                break;
+            }
             if !io.pending.is_empty() && matches!(io.stage, Stage::Open | Stage::Raw) {
                 let mut pending = std::mem::take(&mut io.pending);
                 self.consume(io, &mut pending);
@@ -92,7 +96,7 @@ impl Connection {
         }
         match io.stage {
             // to learn that the peer has left
-            Stage::Deciding => io.pending.len() < SCRATCH,
+            Stage::Deciding(_) => io.pending.len() < SCRATCH,
             Stage::RequestHead | Stage::ResponseHead(_) | Stage::Refused => true,
             Stage::Raw => !self.paused.get() && !io.starved,
             // after a close frame or an error nothing is delivered any more: only the end of the
@@ -167,7 +171,7 @@ impl Connection {
                 self.env.notify(self.id(), Notice::RawData(chunk.to_vec()));
             }
             Stage::Refused => {}
-            Stage::Deciding => io.pending.extend_from_slice(chunk),
+            Stage::Deciding(_) => io.pending.extend_from_slice(chunk),
             Stage::RequestHead => {
                 io.pending.extend_from_slice(chunk);
                 self.request_head(io);
@@ -184,7 +188,12 @@ impl Connection {
         let mut input = chunk;
         while !io.doomed {
             match state.proto.receive_data(&mut input) {
-                Ok(None) => return,
+                Ok(None) => {
+                    // what is left of it is to be inflated later
+                    io.sliced = !input.is_empty();
+                    io.pending.extend_from_slice(input);
+                    return;
+                }
                 Ok(Some(event)) => self.deliver(io, &mut state, event),
                 Err(error) => self.protocol_error(io, error),
             }
@@ -267,7 +276,7 @@ impl Connection {
                     .notify(self.id(), Notice::ResponseFailed(ResponseError::HangUp));
                 io.doomed = true;
             }
-            Stage::RequestHead | Stage::Deciding => io.doomed = true,
+            Stage::RequestHead | Stage::Deciding(_) => io.doomed = true,
             Stage::Refused => {}
         }
     }

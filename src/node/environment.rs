@@ -20,10 +20,11 @@ use super::options::{
 };
 use super::state::State;
 use crate::driver::adopt::{Adoption, Source};
-use crate::driver::command::{Command, SendFlags, Setting};
+use crate::driver::command::{Command, ConnectionOptions, SendFlags, Setting};
 use crate::driver::link::Link;
 use crate::driver::listener::Listener;
 use crate::proto::Role;
+use crate::proto::deflate::agreed;
 
 /// One JavaScript environment (the main thread, or a worker).
 #[napi]
@@ -199,7 +200,8 @@ impl NativeEnvironment {
 
     /// Takes over the connection of a socket of Node's, of which Node must not read any more;
     /// `response` goes first, `head` is what was read already. Null if that socket cannot be had:
-    /// then it has to be relayed.
+    /// then it has to be relayed. `extensions`: what was agreed on, as the answer's
+    /// `Sec-WebSocket-Extensions` has it.
     #[napi]
     pub fn adopt(
         &self,
@@ -208,13 +210,14 @@ impl NativeEnvironment {
         response: Buffer,
         head: Buffer,
         options: NativeConnectionOptions,
+        extensions: Option<String>,
     ) -> Result<Option<u32>> {
         #[cfg(unix)]
         {
             // SAFETY: on the JavaScript thread, which is the one that closes it.
             if let Ok(source) = unsafe { Source::duplicate(fd) } {
                 return self
-                    .open(source, server, &response, &head, options)
+                    .open(source, server, &response, &head, options, extensions)
                     .map(Some);
             }
         }
@@ -224,8 +227,13 @@ impl NativeEnvironment {
     /// A connection whose bytes JavaScript moves: `feed`, `feedEnd`, and the records `Output`,
     /// `OutputEnd` and `Consumed`; see lib/stream-carrier.js.
     #[napi]
-    pub fn relay(&self, server: bool, options: NativeConnectionOptions) -> Result<u32> {
-        self.open(Source::Relay, server, &[], &[], options)
+    pub fn relay(
+        &self,
+        server: bool,
+        options: NativeConnectionOptions,
+        extensions: Option<String>,
+    ) -> Result<u32> {
+        self.open(Source::Relay, server, &[], &[], options, extensions)
     }
 
     #[napi]
@@ -402,7 +410,12 @@ impl NativeEnvironment {
         response: &[u8],
         head: &[u8],
         options: NativeConnectionOptions,
+        extensions: Option<String>,
     ) -> Result<u32> {
+        let role = if server { Role::Server } else { Role::Client };
+        let options = ConnectionOptions::from(options);
+        let deflate = options.deflate.as_ref().zip(extensions);
+        let deflate = deflate.and_then(|(own, header)| agreed(&header, role, &own.options));
         let shared = self.state.environment().map_err(io)?;
         let conn = shared
             .allocate(self.state.pick_thread())
@@ -411,10 +424,11 @@ impl NativeEnvironment {
         shared.counter(conn);
         let adoption = Box::new(Adoption {
             source,
-            role: if server { Role::Server } else { Role::Client },
-            options: options.into(),
+            role,
+            options,
             response: response.to_vec(),
             head: head.to_vec(),
+            deflate,
         });
         self.state
             .command(conn, |_| Command::Adopt { conn, adoption });

@@ -4,6 +4,7 @@
 //! through the macros. One [`environment::Environment`] exists per JavaScript environment.
 
 mod bell;
+mod deflate;
 mod environment;
 mod hot;
 mod lent;

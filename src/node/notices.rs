@@ -20,6 +20,8 @@ pub struct NativeNotice {
     pub peer: Option<NativePeer>,
     pub protocol: Option<String>,
     pub protocols: Option<Vec<String>>,
+    /// The answer's `Sec-WebSocket-Extensions`.
+    pub extensions: Option<String>,
     pub accept: Option<String>,
     pub version: Option<u32>,
     pub data: Option<Buffer>,
@@ -87,11 +89,13 @@ impl From<Notice> for NativeNotice {
                 listener,
                 request,
                 protocol,
+                extensions,
                 peer,
             } => Self {
                 listener: Some(listener),
                 request: Some(request_head(*request)),
                 protocol,
+                extensions,
                 peer: Some(peer.into()),
                 ..of("connection")
             },
@@ -104,6 +108,7 @@ impl From<Notice> for NativeNotice {
                 listener: Some(listener),
                 request: Some(request_head(*request)),
                 protocols: Some(upgrade.protocols),
+                extensions: upgrade.deflate.map(|agreed| agreed.header),
                 accept: Some(String::from_utf8_lossy(&upgrade.accept).into_owned()),
                 version: Some(u32::from(upgrade.version)),
                 peer: Some(peer.into()),
@@ -157,7 +162,10 @@ impl From<Notice> for NativeNotice {
                     headers: flat(response.head.headers),
                 });
                 match outcome {
-                    Ok(accepted) => notice.protocol = accepted.protocol,
+                    Ok(accepted) => {
+                        notice.protocol = accepted.protocol;
+                        notice.extensions = accepted.extensions;
+                    }
                     Err(error) => {
                         notice.unexpected =
                             Some(matches!(error, HandshakeError::UnexpectedResponse(_)));
@@ -225,6 +233,7 @@ pub fn protocol_error(error: &ProtocolError) -> NativeError {
     NativeError {
         message: Some(error.to_string()),
         code: Some(error.code().to_owned()),
+        errno: error.errno(),
         close_code: Some(u32::from(error.close_code())),
         range: error.is_range_error(),
         ..Default::default()

@@ -1,13 +1,17 @@
 //! Options as JavaScript gives them: checked and complete, lib/ has filled in the defaults.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use napi::Either;
 use napi_derive::napi;
 
 use crate::driver::command::{AutoPong, ConnectionOptions, Dial};
+use crate::driver::deflate::Deflate;
 use crate::driver::dial::OpeningRequest;
 use crate::driver::listener::Bind;
+use crate::proto::deflate::{CompressorOptions, DeflateOptions, MaxWindowBits, Strategy};
 use crate::transport::Endpoint;
 
 /// Limits and manners of a connection. A limit of 0 or less is off.
@@ -22,6 +26,25 @@ pub struct NativeConnectionOptions {
     pub max_pending_auto_pongs: f64,
     /// Milliseconds.
     pub close_timeout: f64,
+    pub deflate: Option<NativeDeflateOptions>,
+}
+
+/// The `perMessageDeflate` option, checked by lib/deflate-options.js.
+#[napi(object)]
+pub struct NativeDeflateOptions {
+    pub server_no_context_takeover: Option<bool>,
+    pub client_no_context_takeover: Option<bool>,
+    /// 8 to 15, or whether there may be such a limit.
+    pub server_max_window_bits: Option<Either<u32, bool>>,
+    pub client_max_window_bits: Option<Either<u32, bool>>,
+    /// Bytes.
+    pub threshold: f64,
+    pub level: i32,
+    pub mem_level: u32,
+    /// zlib's number: 0 to 4.
+    pub strategy: u32,
+    /// Bytes.
+    pub context_budget: Option<f64>,
 }
 
 #[napi(object)]
@@ -81,7 +104,47 @@ impl From<NativeConnectionOptions> for ConnectionOptions {
             },
             max_pending_pongs: limit32(o.max_pending_auto_pongs),
             close_timeout: millis(o.close_timeout),
+            deflate: o.deflate.map(|deflate| Arc::new(deflate.into())),
         }
+    }
+}
+
+impl From<NativeDeflateOptions> for Deflate {
+    fn from(o: NativeDeflateOptions) -> Self {
+        let budget = o.context_budget.map(|bytes| bytes.max(0.0) as u64);
+        Self {
+            options: DeflateOptions {
+                server_no_context_takeover: o.server_no_context_takeover,
+                // with a budget an answer without takeover is always good
+                client_no_context_takeover: o
+                    .client_no_context_takeover
+                    .filter(|&without| without || budget.is_none()),
+                server_max_window_bits: max_window_bits(o.server_max_window_bits),
+                client_max_window_bits: max_window_bits(o.client_max_window_bits),
+                threshold: o.threshold.max(0.0) as usize,
+                compressor: CompressorOptions {
+                    level: o.level.clamp(-1, 9) as i8,
+                    mem_level: o.mem_level.clamp(1, 9) as u8,
+                    strategy: match o.strategy {
+                        1 => Strategy::Filtered,
+                        2 => Strategy::HuffmanOnly,
+                        3 => Strategy::Rle,
+                        4 => Strategy::Fixed,
+                        _ => Strategy::Default,
+                    },
+                },
+            },
+            budget,
+        }
+    }
+}
+
+fn max_window_bits(value: Option<Either<u32, bool>>) -> MaxWindowBits {
+    match value {
+        None => MaxWindowBits::Unset,
+        Some(Either::B(false)) => MaxWindowBits::Refused,
+        Some(Either::B(true)) => MaxWindowBits::Allowed,
+        Some(Either::A(bits)) => MaxWindowBits::Bits(bits.clamp(8, 15) as u8),
     }
 }
 

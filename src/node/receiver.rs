@@ -8,6 +8,7 @@ use napi_derive::napi;
 use super::notices::{NativeError, protocol_error};
 use super::options::NativeConnectionOptions;
 use crate::driver::command::ConnectionOptions;
+use crate::proto::deflate::Inflater;
 use crate::proto::receiver::{Event, Receiver, ReceiverConfig};
 use crate::proto::{Role, extension, subprotocol};
 
@@ -65,6 +66,13 @@ impl NativeReceiver {
                 }
             }
         }
+    }
+
+    /// Messages may be compressed; `takeover` and `window_bits` are those of the peer's compressor.
+    #[napi]
+    pub fn enable_deflate(&mut self, takeover: bool, window_bits: u32) {
+        let inflater = Inflater::new(takeover, window_bits.clamp(8, 15) as u8);
+        self.receiver.enable_deflate(inflater);
     }
 
     /// See `NativeEnvironment.setLimits`.

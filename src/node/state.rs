@@ -305,8 +305,10 @@ impl State {
         let mask = mask_key(flags, key, || self.keys.borrow_mut().draw());
         let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
         let payload = SendPayload::Copied(range.of(&batch.data));
-        let outcome = link.send_directly(flags.has(SendFlags::ACK), |proto| {
-            proto.send_message(binary, fin, false, payload, mask)
+        let (ack, compress) = (flags.has(SendFlags::ACK), flags.has(SendFlags::COMPRESS));
+        let len = range.len as usize;
+        let outcome = link.send_directly(ack, compress, len, |proto| {
+            proto.send_message(binary, fin, compress, payload, mask)
         });
         match outcome {
             Direct::Refused => None,

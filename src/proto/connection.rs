@@ -50,7 +50,7 @@ pub enum SendPayload<'a> {
 }
 
 impl SendPayload<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Copied(bytes) => bytes,
             Self::Shared(bytes) => bytes,

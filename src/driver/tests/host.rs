@@ -79,6 +79,7 @@ pub fn options() -> ConnectionOptions {
         auto_pong: AutoPong::InOrder,
         max_pending_pongs: 60,
         close_timeout: Duration::from_secs(30),
+        deflate: None,
     }
 }
 

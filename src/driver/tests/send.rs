@@ -29,7 +29,7 @@ fn send_directly(host: &Host, conn: u32, data: &[u8]) -> Direct {
     let Some(link) = host.env.link(conn) else {
         return Direct::Refused;
     };
-    let outcome = link.send_directly(true, |proto| {
+    let outcome = link.send_directly(true, false, data.len(), |proto| {
         proto.send_message(true, true, false, SendPayload::Copied(data), None)
     });
     if matches!(outcome, Direct::Partial) {

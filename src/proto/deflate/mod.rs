@@ -19,7 +19,7 @@ pub use inflater::Inflater;
 pub use job::CompressJob;
 pub use params::{
     Accepted, DeflateOptions, DeflateParams, EXTENSION_NAME, MaxWindowBits, NegotiationError,
-    accept_offer, accept_response, offer,
+    accept_offer, accept_response, agreed, offer,
 };
 pub(super) use pool::{give_buffer, take_buffer};
 

@@ -167,6 +167,20 @@ pub fn accept_response(
     Ok(params.to_params())
 }
 
+/// What `header`, a value of `Sec-WebSocket-Extensions` that [`accept_offer`] wrote or
+/// [`accept_response`] has judged, means for the end of `role`. `None`: it is no such header.
+pub fn agreed(header: &str, role: Role, options: &DeflateOptions) -> Option<DeflateParams> {
+    let extensions = extension::parse(header).ok()?;
+    match role {
+        // an answer of ours, read as its reader does
+        Role::Server => parse_all(&extensions, Role::Client)
+            .ok()?
+            .first()
+            .map(Params::to_params),
+        Role::Client => accept_response(&extensions, options).ok(),
+    }
+}
+
 impl Default for DeflateOptions {
     /// The defaults of ws.
     fn default() -> Self {

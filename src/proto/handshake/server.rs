@@ -46,6 +46,8 @@ pub struct Upgrade {
     pub version: u8,
     /// The subprotocols that the client offers, unique, in its order of preference.
     pub protocols: Vec<String>,
+    /// What of permessage-deflate is accepted.
+    pub deflate: Option<Accepted>,
 }
 
 impl Refusal {
@@ -161,13 +163,15 @@ pub fn accept_extensions(
     deflate::accept_offer(&extensions, options).map_err(|_| refusal())
 }
 
-/// [`check_request`] and [`parse_protocols`], for a server without a path to check in between.
+/// [`check_request`] and [`parse_protocols`], for a server without a path to check in between and
+/// without extensions.
 pub fn check_upgrade(request: &Request) -> Result<Upgrade, Refusal> {
     let Checked { accept, version } = check_request(request)?;
     Ok(Upgrade {
         accept,
         version,
         protocols: parse_protocols(request)?,
+        deflate: None,
     })
 }
 

@@ -1,0 +1,139 @@
+//! Messages on their way out: small ones are framed at once; large ones are compressed in slices,
+//! so that other connections get their turn, and what is sent meanwhile waits behind them.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Context;
+
+use bytes::Bytes;
+
+use super::command::{Command, Range, SendFlags};
+use super::connection::Connection;
+use super::io_thread::yield_turn;
+use crate::proto::connection::SendPayload;
+use crate::proto::deflate::CompressJob;
+
+/// Payloads from this length on are compressed in slices.
+const SLICED_MIN: usize = 64 * 1024;
+
+/// Bytes that are compressed in one turn: about a millisecond's work.
+const SLICE: usize = 64 * 1024;
+
+/// A large message that is being compressed.
+pub(super) struct Compression {
+    job: Option<CompressJob>,
+    flags: SendFlags,
+    key: u32,
+    len: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A command, and its payload, if that is a range.
+struct Waiting {
+    command: Command,
+    data: Vec<u8>,
+}
+
+impl Connection {
+    /// Sends a message, or begins to compress it.
+    pub(super) fn message(self: &Rc<Self>, flags: SendFlags, payload: SendPayload<'_>, key: u32) {
+        let (binary, fin) = (flags.has(SendFlags::BINARY), flags.has(SendFlags::FIN));
+        let compress = flags.has(SendFlags::COMPRESS);
+        let len = payload.bytes().len();
+        let mut compresses = false;
+        if compress {
+            let mut state = self.link.lock();
+            compresses = state.proto.will_compress(compress, len);
+            if compresses && len >= SLICED_MIN {
+                let bytes = match payload {
+                    SendPayload::Copied(bytes) => Bytes::copy_from_slice(bytes),
+                    SendPayload::Shared(bytes) => bytes,
+                };
+                let job = state.proto.start_compress(binary, fin, compress, bytes);
+                drop(state);
+                *self.compression.borrow_mut() = Some(Box::new(Compression {
+                    job,
+                    flags,
+                    key,
+                    len,
+                    waiting: VecDeque::new(),
+                }));
+                return self.wake();
+            }
+        }
+        self.frame(flags, len, |s| {
+            let mask = self.key_for(flags, key);
+            s.proto.send_message(binary, fin, compress, payload, mask);
+        });
+        if compresses {
+            self.env.context.compressed(self);
+        }
+    }
+
+    /// Puts `command` behind the message that is being compressed; gives it back if there is none,
+    /// or it need not wait.
+    pub(super) fn hold_back(&self, mut command: Command, data: &[u8]) -> Option<Command> {
+        let mut compression = self.compression.borrow_mut();
+        let Some(compression) = &mut *compression else {
+            return Some(command);
+        };
+        let data = match &mut command {
+            Command::Send { range, .. }
+            | Command::Ping { range, .. }
+            | Command::Pong { range, .. }
+            | Command::Close { range, .. }
+            | Command::Raw { range, .. } => {
+                let bytes = range.of(data).to_vec();
+                *range = Range {
+                    start: 0,
+                    len: bytes.len() as u32,
+                };
+                bytes
+            }
+            Command::SendShared { .. } | Command::End { .. } => Vec::new(),
+            _ => return Some(command),
+        };
+        compression.waiting.push_back(Waiting { command, data });
+        None
+    }
+
+    /// Compresses a slice; when that was the last, sends the message and what waits behind it.
+    pub(super) fn compress_on(self: &Rc<Self>, cx: &mut Context<'_>) {
+        let mut slot = self.compression.borrow_mut();
+        let Some(compression) = &mut *slot else {
+            return;
+        };
+        let is_done = compression.job.as_mut().is_none_or(|job| job.step(SLICE));
+        if !is_done {
+            drop(slot);
+            return yield_turn(&self.env.context, cx);
+        }
+        let Some(Compression {
+            job,
+            flags,
+            key,
+            len,
+            mut waiting,
+        }) = slot.take().map(|compression| *compression)
+        else {
+            return;
+        };
+        drop(slot);
+        if let Some(job) = job {
+            self.frame(flags, len, |s| {
+                s.proto.finish_compress(job, self.key_for(flags, key));
+            });
+            self.env.context.compressed(self);
+        }
+        while let Some(Waiting { command, data }) = waiting.pop_front() {
+            self.apply(command, &data);
+            if self.io().transport.is_none() {
+                return;
+            }
+            if let Some(next) = &mut *self.compression.borrow_mut() {
+                next.waiting = waiting;
+                return yield_turn(&self.env.context, cx);
+            }
+        }
+    }
+}

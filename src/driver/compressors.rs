@@ -1,0 +1,96 @@
+//! Which connections of an I/O thread hold a compressor, and how long.
+//!
+//! Under context takeover a connection keeps the compressor of its last message: 376 KiB at the
+//! defaults. A compressor may forget its history at any time, which costs nothing but bytes on the
+//! wire; so the number of them is bounded, and idle ones go.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::io_thread::ThreadContext;
+
+/// Most compressors that the connections of a thread hold between messages; the one that was used
+/// longest ago goes first.
+const MOST: usize = 128;
+
+/// A compressor that was not used for this long, or up to twice as long, goes.
+const IDLE: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+pub struct Compressors {
+    holders: RefCell<Vec<Weak<Connection>>>,
+    /// Counts the messages that were compressed.
+    clock: Cell<u64>,
+    /// Where `clock` stood when idle ones were last looked for.
+    looked: Cell<u64>,
+    sweeping: Cell<bool>,
+}
+
+impl ThreadContext {
+    /// `conn` has compressed a message.
+    pub fn compressed(self: &Rc<Self>, conn: &Rc<Connection>) {
+        let own = &self.compressors;
+        own.clock.set(own.clock.get() + 1);
+        let before = conn.compressed_at.replace(own.clock.get());
+        if before != 0 || conn.link.lock().proto.compressor_held() == 0 {
+            return;
+        }
+        own.make_room();
+        own.holders.borrow_mut().push(Rc::downgrade(conn));
+        if !own.sweeping.replace(true) {
+            tokio::task::spawn_local(sweep(self.clone()));
+        }
+    }
+}
+
+impl Compressors {
+    fn make_room(&self) {
+        let mut holders = self.holders.borrow_mut();
+        holders.retain(|conn| conn.strong_count() > 0);
+        if holders.len() < MOST {
+            return;
+        }
+        let oldest = holders
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, conn)| conn.upgrade().map_or(0, |conn| conn.compressed_at.get()));
+        if let Some((at, _)) = oldest {
+            release(&holders.swap_remove(at));
+        }
+    }
+
+    /// Has those go that were not used since this was called last; false when none is left.
+    fn release_idle(&self) -> bool {
+        let looked = self.looked.replace(self.clock.get());
+        let mut holders = self.holders.borrow_mut();
+        holders.retain(|conn| {
+            let is_idle = conn
+                .upgrade()
+                .is_none_or(|conn| conn.compressed_at.get() <= looked);
+            if is_idle {
+                release(conn);
+            }
+            !is_idle
+        });
+        !holders.is_empty()
+    }
+}
+
+async fn sweep(context: Rc<ThreadContext>) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        if !context.compressors.release_idle() {
+            context.compressors.sweeping.set(false);
+            return;
+        }
+    }
+}
+
+fn release(conn: &Weak<Connection>) {
+    if let Some(conn) = conn.upgrade() {
+        conn.compressed_at.set(0);
+        conn.link.lock().proto.release_compressor();
+    }
+}
