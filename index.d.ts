@@ -174,7 +174,7 @@ declare class WebSocket extends EventEmitter {
       mask?: boolean | undefined;
       /** Whether the message is binary. Default: by the type of `data`. */
       binary?: boolean | undefined;
-      /** Without effect as long as there is no compression. */
+      /** Whether to compress it, where permessage-deflate was agreed on. Default: true. */
       compress?: boolean | undefined;
       /** Whether this is the message's last fragment. Default: true. */
       fin?: boolean | undefined;
@@ -353,8 +353,8 @@ declare namespace WebSocket {
     /** Hand over text and close reasons without checking that they are UTF-8. Default: false. */
     skipUTF8Validation?: boolean | undefined;
     /**
-     * Not supported yet: with anything truthy a process warning says that connections are not
-     * compressed. Default: false, in clients too.
+     * Compression (permessage-deflate, RFC 7692), if the peer agrees; `true`: with the defaults.
+     * Default: false in servers, true in clients.
      */
     perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
   }
@@ -411,12 +411,33 @@ declare namespace WebSocket {
     rejectUnauthorized?: boolean | undefined;
   }
 
-  /** Not supported yet; see `perMessageDeflate`. */
+  /** What to agree on (RFC 7692 section 7.1), and how to compress. */
   interface PerMessageDeflateOptions {
+    /**
+     * Where contexts live. `dedicated`: each connection has its own, as far as takeover is agreed on.
+     * The others agree on no takeover in either direction, so that a connection holds no context
+     * between messages: `shared` with a window of 32 KiB for what this end compresses, `shared4kb`,
+     * `shared8kb` and `shared16kb` with a smaller one, which takes less memory of the thread's and
+     * the peer's. Default: `dedicated`. Not in ws.
+     */
+    mode?: 'dedicated' | 'shared' | 'shared4kb' | 'shared8kb' | 'shared16kb' | undefined;
+    /**
+     * Bytes of memory that the contexts of all connections in the process may be entitled to; beyond
+     * it connections are agreed on without takeover. Default: no limit. Not in ws.
+     */
+    contextBudget?: number | undefined;
+    /** True: the server forgets its context after each message. False: such an offer is declined. */
     serverNoContextTakeover?: boolean | undefined;
+    /** The same for the client's context; false: such an answer fails the handshake. */
     clientNoContextTakeover?: boolean | undefined;
-    serverMaxWindowBits?: number | undefined;
-    clientMaxWindowBits?: number | undefined;
+    /** The window of what the server compresses, in bits: 8 to 15. 8 means 9 where it is our own. */
+    serverMaxWindowBits?: number | boolean | undefined;
+    /** The window of what the client compresses, in bits: 8 to 15; or whether the server may ask. */
+    clientMaxWindowBits?: number | boolean | undefined;
+    /**
+     * zlib's: `level` (-1 to 9; default -1, which is 6), `memLevel` (1 to 9, default 8), `strategy`
+     * (0 to 4, default 0). `dictionary` throws (`ERR_HAWSER_NOT_SUPPORTED`); the rest has no effect.
+     */
     zlibDeflateOptions?:
       | {
           flush?: number | undefined;
@@ -430,8 +451,14 @@ declare namespace WebSocket {
           info?: boolean | undefined;
         }
       | undefined;
+    /** Accepted and without effect; `dictionary` throws. */
     zlibInflateOptions?: ZlibOptions | undefined;
+    /**
+     * Bytes below which a message is not compressed, without context takeover; the first fragment
+     * counts. Default: 1024.
+     */
     threshold?: number | undefined;
+    /** Accepted and without effect: the I/O threads compress, as many at a time as there are. */
     concurrencyLimit?: number | undefined;
   }
 
@@ -662,8 +689,8 @@ declare namespace WebSocket {
       allowSynchronousEvents?: boolean | undefined;
       /** Default: `nodebuffer`. */
       binaryType?: WebSocket['binaryType'] | undefined;
-      /** Negotiated extensions; not supported yet: with any it throws. */
-      extensions?: object | undefined;
+      /** Negotiated extensions: `{ 'permessage-deflate': PerMessageDeflate }`. */
+      extensions?: Extensions | undefined;
       /** Whether frames come from a client. Default: false. */
       isServer?: boolean | undefined;
       /** Accepted and without effect. */
@@ -694,8 +721,8 @@ declare namespace WebSocket {
 
   /** Writes frames to a stream, on the JavaScript thread. */
   class Sender {
-    /** @param extensions Negotiated extensions; not supported yet: with any it throws. */
-    constructor(socket: Duplex, extensions?: object, generateMask?: (mask: Buffer) => void);
+    /** @param extensions Negotiated ones: `{ 'permessage-deflate': PerMessageDeflate }`. */
+    constructor(socket: Duplex, extensions?: Extensions, generateMask?: (mask: Buffer) => void);
     /** The bytes of a frame: its header, and its payload if that is not in the same Buffer. */
     static frame(data: Buffer | string, options: FrameOptions): Buffer[];
     send(
@@ -710,8 +737,62 @@ declare namespace WebSocket {
     sendFrame(list: Array<Buffer | string>, cb?: (err?: Error) => void): void;
   }
 
-  /** Not supported yet: throws. */
-  const PerMessageDeflate: new (options?: PerMessageDeflateOptions) => never;
+  /** Extensions by name. */
+  interface Extensions {
+    'permessage-deflate'?: PerMessageDeflate | undefined;
+  }
+
+  /** Parameters of permessage-deflate; `true` for those without a value (RFC 7692 section 7.1). */
+  interface PerMessageDeflateParams {
+    server_no_context_takeover?: true | undefined;
+    client_no_context_takeover?: true | undefined;
+    server_max_window_bits?: number | true | undefined;
+    client_max_window_bits?: number | true | undefined;
+  }
+
+  /**
+   * permessage-deflate by itself, on the JavaScript thread: for a {@link Sender} or {@link Receiver}
+   * of the application's.
+   */
+  class PerMessageDeflate {
+    /** @throws {TypeError|RangeError} for an option that is out of its range */
+    constructor(
+      options?: PerMessageDeflateOptions & {
+        /** Default: false. */
+        isServer?: boolean | undefined;
+        /** Bytes of a message that is inflated. Default: 0, no limit. */
+        maxPayload?: number | undefined;
+      }
+    );
+    static readonly extensionName: 'permessage-deflate';
+    /** What was agreed on; null until {@link accept}. */
+    params: PerMessageDeflateParams | null;
+    /** What a client offers. */
+    offer(): PerMessageDeflateParams;
+    /**
+     * A server's answer to a client's offers, or a client's judgement of that answer.
+     *
+     * @param configurations what `extension.parse` has for the extension
+     * @throws {Error} when they are malformed or not acceptable
+     */
+    accept(
+      configurations: Array<{ [parameter: string]: ExtensionValue[] }>
+    ): PerMessageDeflateParams;
+    /** Compresses a message, or a fragment of one. */
+    compress(
+      data: Buffer | string,
+      fin: boolean,
+      callback: (err: Error | null, data: Buffer) => void
+    ): void;
+    /** Inflates the payload of a frame; `err.code` is zlib's or `WS_ERR_UNSUPPORTED_MESSAGE_LENGTH`. */
+    decompress(
+      data: Buffer,
+      fin: boolean,
+      callback: (err: Error | null, data: Buffer) => void
+    ): void;
+    /** Gives all memory back; what is being compressed fails. */
+    cleanup(): void;
+  }
 
   /** The value of a parameter of an extension; true without one. */
   type ExtensionValue = string | number | true;

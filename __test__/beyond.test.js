@@ -211,22 +211,3 @@ hawserTest(
     assert.deepStrictEqual(lines, ['Missing or invalid Sec-WebSocket-Key header', 'open']);
   }
 );
-
-hawserTest('perMessageDeflate: one warning, and connections without compression', async (t) => {
-  const { lines } = await child(
-    t,
-    `process.on('warning', (warning) => say(warning.code));
-    const wss = createServer({ perMessageDeflate: true });
-    wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
-    wss.on('listening', () => {
-      const ws = createClient(wss.testUrl, { perMessageDeflate: { threshold: 0 } });
-      ws.on('open', () => ws.send('text', { compress: true }));
-      ws.on('message', (data) => {
-        say(data, ws.extensions === '');
-        ws.close();
-        wss.close();
-      });
-    });`
-  ).exit;
-  assert.deepStrictEqual(lines, ['ERR_HAWSER_NOT_SUPPORTED', 'text true']);
-});

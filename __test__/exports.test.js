@@ -5,7 +5,7 @@ const { EventEmitter } = require('node:events');
 const path = require('node:path');
 const WebSocket = require('./support/impl');
 const { child } = require('./support/child');
-const { hawserTest, isWs, test } = require('./support/helpers');
+const { isWs, test } = require('./support/helpers');
 
 const NAME = isWs ? 'ws' : 'hawser';
 
@@ -128,8 +128,4 @@ test('WS_NO_BUFFER_UTIL and WS_NO_UTF_8_VALIDATE are accepted', async (t) => {
   const env = { WS_NO_BUFFER_UTIL: '1', WS_NO_UTF_8_VALIDATE: '1' };
   const { exit } = child(t, 'say(typeof WebSocket)', null, env);
   assert.deepStrictEqual((await exit).lines, ['function']);
-});
-
-hawserTest('not supported yet: PerMessageDeflate', () => {
-  assert.throws(() => new WebSocket.PerMessageDeflate(), { code: 'ERR_HAWSER_NOT_SUPPORTED' });
 });

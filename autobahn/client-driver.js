@@ -7,7 +7,7 @@ const { WebSocket } = require('../__test__/support/impl.js');
 const url = process.env.AUTOBAHN_URL;
 const agent = 'testee';
 const options = {
-  perMessageDeflate: false,
+  perMessageDeflate: true,
   maxPayload: 128 * 1024 * 1024,
   maxFragments: 0 // 9.3.1, 9.3.2, 9.4.1 and 9.4.2 send more fragments than the default allows
 };

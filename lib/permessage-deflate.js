@@ -17,6 +17,8 @@ class PerMessageDeflate {
   #native;
   #header = null;
   #codec = null;
+  /** Callbacks of `compress` to come. */
+  #compressing = new Set();
 
   /**
    * @param {object} [options] those of the `perMessageDeflate` option of a WebSocket, and
@@ -58,8 +60,8 @@ class PerMessageDeflate {
    */
   accept(configurations) {
     let header = extension.format({ [NAME]: configurations });
-    if (this._isServer) header = native.acceptDeflateOffer(header, this.#native);
-    else native.checkDeflateAnswer(header, this.#native);
+    if (this._isServer) header = negotiate(native.acceptDeflateOffer, header, this.#native);
+    else negotiate(native.checkDeflateAnswer, header, this.#native);
     this.#agree(header);
     return this.params;
   }
@@ -73,9 +75,14 @@ class PerMessageDeflate {
     }
   }
 
-  /** Gives all memory back. */
+  /** Gives all memory back; what is being compressed fails. */
   cleanup() {
     this.#codec = null;
+    const callbacks = [...this.#compressing];
+    this.#compressing.clear();
+    for (const callback of callbacks) {
+      callback(new Error('The deflate stream was closed while data was being processed'));
+    }
   }
 
   /**
@@ -105,7 +112,11 @@ class PerMessageDeflate {
    */
   compress(data, fin, callback) {
     const bytes = typeof data === 'string' ? Buffer.from(data) : toBuffer(data || EMPTY_BUFFER);
-    process.nextTick(callback, null, this.#opened().compress(bytes, Boolean(fin)));
+    const compressed = this.#opened().compress(bytes, Boolean(fin));
+    this.#compressing.add(callback);
+    process.nextTick(() => {
+      if (this.#compressing.delete(callback)) callback(null, compressed);
+    });
   }
 
   #opened() {
@@ -117,6 +128,16 @@ class PerMessageDeflate {
       this._maxPayload
     );
     return this.#codec;
+  }
+}
+
+/** Calls a judge of the native side, whose errors have ws's words. */
+function negotiate(judge, header, options) {
+  try {
+    return judge(header, options);
+  } catch (err) {
+    const Kind = err.message.startsWith('Invalid value') ? TypeError : Error;
+    throw new Kind(err.message, { cause: err });
   }
 }
 

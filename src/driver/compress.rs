@@ -19,6 +19,13 @@ const SLICED_MIN: usize = 64 * 1024;
 /// Bytes that are compressed in one turn: about a millisecond's work.
 const SLICE: usize = 64 * 1024;
 
+/// Bytes of smaller messages that are compressed in one turn, before the others are treated as large
+/// ones: each connection's in a turn of its own.
+const TURN_MAX: usize = 128 * 1024;
+
+/// Messages below this cost too little to be put off.
+const SMALL: usize = 1024;
+
 /// A large message that is being compressed.
 pub(super) struct Compression {
     job: Option<CompressJob>,
@@ -41,10 +48,12 @@ impl Connection {
         let compress = flags.has(SendFlags::COMPRESS);
         let len = payload.bytes().len();
         let mut compresses = false;
-        if compress {
+        if compress && self.deflates.get() {
             let mut state = self.link.lock();
             compresses = state.proto.will_compress(compress, len);
-            if compresses && len >= SLICED_MIN {
+            let turn = &self.env.context.compressors.turn;
+            let is_over = turn.get() >= TURN_MAX && len >= SMALL;
+            if compresses && (len >= SLICED_MIN || is_over) {
                 let bytes = match payload {
                     SendPayload::Copied(bytes) => Bytes::copy_from_slice(bytes),
                     SendPayload::Shared(bytes) => bytes,
@@ -60,6 +69,7 @@ impl Connection {
                 }));
                 return self.wake();
             }
+            turn.set(turn.get() + if compresses { len } else { 0 });
         }
         self.frame(flags, len, |s| {
             let mask = self.key_for(flags, key);
@@ -103,6 +113,7 @@ impl Connection {
         let Some(compression) = &mut *slot else {
             return;
         };
+        self.env.context.compressors.turn.set(0);
         let is_done = compression.job.as_mut().is_none_or(|job| job.step(SLICE));
         if !is_done {
             drop(slot);

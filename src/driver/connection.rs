@@ -54,6 +54,8 @@ pub struct Connection {
     pub(super) announced: Cell<bool>,
     pub(super) paused: Cell<bool>,
     pub(super) dirty: Cell<bool>,
+    /// permessage-deflate was agreed on.
+    pub(super) deflates: Cell<bool>,
     /// The message that is being compressed in slices.
     pub(super) compression: RefCell<Option<Box<Compression>>>,
     /// For `compressors.rs`: when the compressor was used last; 0: none is held.
@@ -181,6 +183,7 @@ impl Connection {
             announced: Cell::new(false),
             paused: Cell::new(false),
             dirty: Cell::new(false),
+            deflates: Cell::new(false),
             compression: RefCell::new(None),
             compressed_at: Cell::new(0),
         })
@@ -237,6 +240,7 @@ impl Connection {
         let (Some(params), Some(deflate)) = (params, deflate) else {
             return;
         };
+        self.deflates.set(true);
         let mut state = self.link.lock();
         state.proto.enable_deflate(&params, &deflate.options);
         state.proto.set_inflate_slice(INFLATE_SLICE);
@@ -272,6 +276,9 @@ impl Connection {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
         }
         self.compress_on(cx);
+        if self.dirty.replace(false) {
+            self.env.unmark_dirty(self);
+        }
         let mut io = self.io.borrow_mut();
         if io.transport.is_none() {
             return Poll::Ready(());

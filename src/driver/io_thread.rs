@@ -180,6 +180,7 @@ impl Future for Pump {
         let Self { context, letters } = self.get_mut();
         context.handle.mailbox.set_waker(cx.waker());
         context.handle.mailbox.take(letters);
+        context.compressors.turn.set(0);
         let mut stop = false;
         for letter in letters.drain(..) {
             match letter {

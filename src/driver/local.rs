@@ -206,6 +206,11 @@ impl LocalEnvironment {
         self.dirty.borrow_mut().push(conn);
     }
 
+    /// It writes by itself.
+    pub fn unmark_dirty(&self, conn: &Rc<Connection>) {
+        self.dirty.borrow_mut().retain(|own| !Rc::ptr_eq(own, conn));
+    }
+
     fn execute(self: &Rc<Self>, command: Command, data: &[u8]) {
         match command {
             Command::Listen { listener } => {

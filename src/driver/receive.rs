@@ -76,7 +76,12 @@ impl Connection {
         if self.paused.replace(false) {
             let mut io = self.io();
             if matches!(io.stage, Stage::Open) {
-                self.receive(&mut io, &mut Context::from_waker(Waker::noop()));
+                let cx = &mut Context::from_waker(Waker::noop());
+                self.receive(&mut io, cx);
+                // more slices of it
+                while !io.pending.is_empty() && self.may_receive(&io) {
+                    self.receive(&mut io, cx);
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ mod peer;
 mod adopt;
 mod client;
 mod closing;
+mod deflate;
 mod flow;
 mod hostile;
 mod listener;

@@ -118,11 +118,17 @@ impl<S: Read + Write> Peer<S> {
 
     /// The next frame; panics at the end of the stream.
     pub fn recv(&mut self) -> (Opcode, Vec<u8>) {
+        let (_, opcode, payload) = self.recv_frame(false);
+        (opcode, payload)
+    }
+
+    /// The next frame, with its RSV1, which has to be allowed.
+    pub fn recv_frame(&mut self, rsv1_allowed: bool) -> (bool, Opcode, Vec<u8>) {
         loop {
             let rules = HeaderRules {
                 role: self.role,
                 fragmented: false,
-                rsv1_allowed: false,
+                rsv1_allowed,
             };
             let parsed = parse_header(&self.buf, rules).expect("a legal frame");
             if let HeaderParse::Complete { header, len } = parsed {
@@ -134,7 +140,7 @@ impl<S: Read + Write> Peer<S> {
                     }
                     self.buf.drain(..end);
                     assert!(header.fin);
-                    return (header.opcode, payload);
+                    return (header.rsv1, header.opcode, payload);
                 }
             }
             assert_ne!(self.fill().expect("a frame"), 0, "a frame, not the end");
