@@ -206,7 +206,7 @@ eachRole('threshold: only without context takeover, and in bytes', async (t, rol
     [100, own, prose(99), false],
     [100, own, prose(100), true],
     [100, other, prose(99), true],
-    [0, own, '', true],
+    [0, own, 'a'.repeat(20), true],
     [Infinity, own, prose(100000), false]
   ]) {
     const { ws, raw } = await deflateWire(t, role, { params, perMessageDeflate: { threshold } });

@@ -76,6 +76,7 @@ class WebSocketServer extends EventEmitter {
         'One and only one of the "port", "server", or "noServer" options must be specified'
       );
     }
+    if (options.perMessageDeflate === true) options.perMessageDeflate = {};
     deflateOptions(options.perMessageDeflate, true);
 
     this.options = options;
