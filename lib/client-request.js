@@ -6,12 +6,12 @@ const net = require('net');
 const tls = require('tls');
 const { createHash, randomBytes } = require('crypto');
 
-const { GUID } = require('./constants');
+const { EXTENSION_NAME, GUID } = require('./constants');
 const { offeredExtensions, parseUrl, targetOf } = require('./client-options');
 const { extension } = require('./header-lists');
+const agreement = require('./agreement');
 const deflateOptions = require('./deflate-options');
 const native = require('./native');
-const PerMessageDeflate = require('./permessage-deflate');
 
 /**
  * A client's opening handshake through Node's own HTTP client, for what only that can honour: TLS,
@@ -190,7 +190,7 @@ class RequestHandshake {
     }
     const protocol = res.headers['sec-websocket-protocol'];
     if (protocol) ws._protocol = protocol;
-    ws._deflate = res.headers['sec-websocket-extensions'] ?? null;
+    ws._deflate = agreement(res.headers['sec-websocket-extensions']);
     ws._request = null;
     ws._req = null;
     ws.setSocket(socket, head, this.#opts);
@@ -230,7 +230,7 @@ function judgeExtensions(res, { perMessageDeflate }) {
   }
   try {
     const names = Object.keys(extension.parse(header));
-    if (names.length !== 1 || names[0] !== PerMessageDeflate.extensionName) {
+    if (names.length !== 1 || names[0] !== EXTENSION_NAME) {
       return 'Server indicated an extension that was not requested';
     }
     native.checkDeflateAnswer(header, deflateOptions(perMessageDeflate, false));

@@ -2,10 +2,11 @@
 
 const EventEmitter = require('events');
 
-const { SEND } = require('./constants');
+const { EXTENSION_NAME, SEND } = require('./constants');
 const delivery = require('./delivery');
 const outgoing = require('./outgoing');
 const native = require('./native');
+const PerMessageDeflate = require('./permessage-deflate');
 const Sender = require('./sender');
 
 /**
@@ -96,4 +97,11 @@ class ConnectionSender extends Sender {
   }
 }
 
-module.exports = { ConnectionReceiver, ConnectionSender };
+/** The extensions of a WebSocket by name. */
+function extensionsOf(ws) {
+  if (ws._deflate === null) return {};
+  const options = { ...ws._options?.perMessageDeflate, isServer: ws._isServer };
+  return { [EXTENSION_NAME]: PerMessageDeflate.of(options, ws._deflate) };
+}
+
+module.exports = { ConnectionReceiver, ConnectionSender, extensionsOf };

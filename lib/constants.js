@@ -9,8 +9,8 @@ module.exports = {
   EMPTY_BUFFER: Buffer.alloc(0),
   /** The class that `Buffer.from` and friends make: the cheapest way to a view on known memory. */
   FastBuffer: Buffer[Symbol.species],
-  /** What most connections have negotiated: one object for all of them. */
-  NO_EXTENSIONS: Object.freeze({}),
+  /** RFC 7692 section 7. */
+  EXTENSION_NAME: 'permessage-deflate',
   /** RFC 6455 section 1.3: what a key is joined to before it is hashed. */
   GUID: '258EAFA5-E914-47DA-95CA-C5AB0DC85B11',
   /** On a Receiver's error: the status code of the close frame that answers it. */

@@ -87,7 +87,7 @@ function deliverOutput() {
         native.fill(piece);
       } else if (kind === EVENT.OUTPUT) {
         const target = targets[records[at + 1] & INDEX_MASK];
-        target?._outputAtExit(view(records[at + 2], records[at + 3]));
+        target?._carrier._outputAtExit(view(records[at + 2], records[at + 3]));
       }
     }
   }
@@ -201,17 +201,17 @@ function dispatch() {
   }
 }
 
-/** The bytes of a stream that JavaScript moves, and what belongs to the next message. */
+/** The bytes of a stream that JavaScript moves (lib/stream-carrier.js), and what belongs to the next message. */
 function relay(target, kind, a, b) {
   switch (kind) {
     case EVENT.OUTPUT:
-      target._output(view(a, b));
+      target._carrier._output(view(a, b));
       break;
     case EVENT.OUTPUT_END:
-      target._outputEnd();
+      target._carrier._outputEnd();
       break;
     case EVENT.CONSUMED:
-      target._consumed(a);
+      target._carrier._consumed(a);
       break;
     case EVENT.FRAGMENTS:
       target._fragments(view(a, b));

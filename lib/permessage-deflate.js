@@ -1,13 +1,11 @@
 'use strict';
 
-const { EMPTY_BUFFER, kStatusCode } = require('./constants');
+const { EMPTY_BUFFER, EXTENSION_NAME, kStatusCode } = require('./constants');
 const { extension } = require('./header-lists');
 const { protocolError } = require('./errors');
 const { toBuffer } = require('./validation');
 const deflateOptions = require('./deflate-options');
 const native = require('./native');
-
-const NAME = 'permessage-deflate';
 
 /**
  * permessage-deflate (RFC 7692) by itself, for Senders and Receivers that an application makes. It
@@ -36,7 +34,7 @@ class PerMessageDeflate {
   }
 
   static get extensionName() {
-    return NAME;
+    return EXTENSION_NAME;
   }
 
   /** The extension of a WebSocket's connection: what was agreed on is in `header`. */
@@ -59,7 +57,7 @@ class PerMessageDeflate {
    * @throws {Error} when they are malformed or not acceptable
    */
   accept(configurations) {
-    let header = extension.format({ [NAME]: configurations });
+    let header = extension.format({ [EXTENSION_NAME]: configurations });
     if (this._isServer) header = negotiate(native.acceptDeflateOffer, header, this.#native);
     else negotiate(native.checkDeflateAnswer, header, this.#native);
     this.#agree(header);
@@ -124,7 +122,7 @@ class PerMessageDeflate {
     this.#codec ??= new native.NativeDeflate(
       this._isServer,
       this.#native,
-      this.#header ?? NAME,
+      this.#header ?? EXTENSION_NAME,
       this._maxPayload
     );
     return this.#codec;
@@ -144,7 +142,7 @@ function negotiate(judge, header, options) {
 /** The parameters of the only element of a header: numbers, and true for those without a value. */
 function parameters(header) {
   const params = {};
-  const [offer] = extension.parse(header)[NAME];
+  const [offer] = extension.parse(header)[EXTENSION_NAME];
   for (const [name, [value]] of Object.entries(offer)) {
     params[name] = value === true ? true : Number(value);
   }

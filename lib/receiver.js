@@ -2,12 +2,11 @@
 
 const { Writable } = require('stream');
 
-const { BINARY_TYPES, EMPTY_BUFFER, kStatusCode } = require('./constants');
+const { BINARY_TYPES, EMPTY_BUFFER, EXTENSION_NAME, kStatusCode } = require('./constants');
 const { NativeReceiver } = require('./native');
 const { convert } = require('./binary-type');
 const { protocolError } = require('./errors');
 const connectionOptions = require('./connection-options');
-const PerMessageDeflate = require('./permessage-deflate');
 
 /**
  * Reads frames: a Writable that takes the bytes of a peer and emits 'message' (data, isBinary),
@@ -38,7 +37,7 @@ class Receiver extends Writable {
     this.#maxPayload = options.maxPayload | 0;
     this.#skipUTF8Validation = Boolean(options.skipUTF8Validation);
     this.#parser = new NativeReceiver(this._isServer, connectionOptions(options));
-    const deflate = this._extensions[PerMessageDeflate.extensionName];
+    const deflate = this._extensions[EXTENSION_NAME];
     if (deflate) this.#enableDeflate(deflate.params ?? {});
   }
 

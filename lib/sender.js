@@ -3,9 +3,8 @@
 const { Buffer } = require('buffer');
 const { randomFillSync } = require('crypto');
 
-const { EMPTY_BUFFER, FastBuffer } = require('./constants');
+const { EMPTY_BUFFER, EXTENSION_NAME, FastBuffer } = require('./constants');
 const { isBlob, toBuffer, closePayload } = require('./validation');
-const PerMessageDeflate = require('./permessage-deflate');
 
 const OPCODE = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 };
 
@@ -115,7 +114,7 @@ class Sender {
   }
 
   get #deflate() {
-    return this._extensions[PerMessageDeflate.extensionName];
+    return this._extensions[EXTENSION_NAME];
   }
 
   /** @throws {RangeError} when `data` is over 125 bytes */

@@ -6,6 +6,7 @@ const { createHash } = require('crypto');
 const { incomingRequest } = require('./request');
 const { subprotocol } = require('./header-lists');
 const { GUID, kWebSocket } = require('./constants');
+const agreement = require('./agreement');
 const asyncContext = require('./async-context');
 const deflateOptions = require('./deflate-options');
 const NativeSocket = require('./native-socket');
@@ -209,7 +210,7 @@ class SocketUpgrade {
     const ws = new options.WebSocket(null, undefined, options);
     const protocol = chooseProtocol(server, protocols, req);
     if (protocol) ws._protocol = protocol;
-    if (extensions) ws._deflate = extensions;
+    ws._deflate = agreement(extensions);
     ws._response = responseHead(server, req, { accept, extensions, protocol });
     const handle = socket._handle ?? req.socket?._handle;
     if (handle) asyncContext.inherit(ws._context, handle);

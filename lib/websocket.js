@@ -6,25 +6,25 @@ const {
   BINARY_TYPES,
   CLOSE_TIMEOUT,
   EMPTY_BUFFER,
-  NO_EXTENSIONS,
+  EXTENSION_NAME,
   SEND,
   kWebSocket
 } = require('./constants');
 const { destroyedError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
 const { closePayload, isBlob } = require('./validation');
+const agreement = require('./agreement');
 const asyncContext = require('./async-context');
 const AdoptedCarrier = require('./adopted-socket');
 const bufferedCounter = require('./buffered-counter');
 const client = require('./client');
 const delivery = require('./delivery');
-const { ConnectionReceiver, ConnectionSender } = require('./connection-views');
+const { ConnectionReceiver, ConnectionSender, extensionsOf } = require('./connection-views');
 const HeldEvents = require('./held-events');
 const events = require('./events');
 const native = require('./native');
 const NativeSocket = require('./native-socket');
 const outgoing = require('./outgoing');
-const PerMessageDeflate = require('./permessage-deflate');
 const StreamCarrier = require('./stream-carrier');
 
 const { readyStates } = outgoing;
@@ -122,14 +122,12 @@ class WebSocket extends EventEmitter {
   }
 
   get extensions() {
-    return this._deflate === null ? '' : PerMessageDeflate.extensionName;
+    return this._deflate === null ? '' : EXTENSION_NAME;
   }
 
   /** The agreed extensions by name, as ws has them; the codec in it is not the connection's. */
   get _extensions() {
-    if (this._deflate === null) return NO_EXTENSIONS;
-    const options = { ...this._options?.perMessageDeflate, isServer: this._isServer };
-    return { [PerMessageDeflate.extensionName]: PerMessageDeflate.of(options, this._deflate) };
+    return extensionsOf(this);
   }
 
   get isPaused() {
@@ -340,7 +338,7 @@ class WebSocket extends EventEmitter {
   _open(conn, peer, agreed, options) {
     this._peer = peer;
     this._protocol = agreed.protocol ?? '';
-    this._deflate = agreed.extensions ?? null;
+    this._deflate = agreement(agreed.extensions);
     this._begin(conn, options);
   }
 
@@ -405,24 +403,6 @@ class WebSocket extends EventEmitter {
   _ended() {
     if (this._held !== null) this._held.push(delivery.peerEnded);
     else delivery.peerEnded(this);
-  }
-
-  // for a stream of somebody else's; see lib/stream-carrier.js
-
-  _output(bytes) {
-    this._carrier._output(bytes);
-  }
-
-  _outputAtExit(bytes) {
-    this._carrier._outputAtExit(bytes);
-  }
-
-  _outputEnd() {
-    this._carrier._outputEnd();
-  }
-
-  _consumed(count) {
-    this._carrier._consumed(count);
   }
 
   /** Where the fragments of the next message end, as u32 in memory. */

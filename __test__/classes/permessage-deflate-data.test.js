@@ -7,9 +7,8 @@ const { randomBytes } = require('node:crypto');
 const { promisify } = require('node:util');
 const zlib = require('node:zlib');
 const WebSocket = require('../support/impl');
-const { until } = require('../support/helpers');
+const { test, until } = require('../support/helpers');
 const { OP, buildFrame } = require('../support/raw-peer');
-const { compressionTest: test } = require('./support/compression');
 const { frame, receiverOf, write } = require('./support/receivers');
 const { Sink } = require('./support/sink');
 

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert');
 const WebSocket = require('../support/impl');
-const { compressionTest: test } = require('./support/compression');
+const { hawserTest, isWs, test } = require('../support/helpers');
 
 const { PerMessageDeflate, extension } = WebSocket;
 
@@ -163,8 +163,8 @@ for (const [options, header, expected] of [
   ],
   [
     { clientMaxWindowBits: 10 },
-    'permessage-deflate; client_max_window_bits=8',
-    { client_max_window_bits: 8 }
+    'permessage-deflate; client_max_window_bits=9',
+    { client_max_window_bits: 9 }
   ],
   [{ clientMaxWindowBits: 10 }, 'permessage-deflate', { client_max_window_bits: 10 }],
   [
@@ -254,14 +254,25 @@ for (const [parameters, name, message, clientOnly] of [
   });
 }
 
-test('window bits from 8 to 15', () => {
-  for (let bits = 8; bits <= 15; bits++) {
+test('window bits', () => {
+  for (let bits = isWs ? 8 : 9; bits <= 15; bits++) {
     const header = `permessage-deflate; client_max_window_bits=${bits}; server_max_window_bits=${bits}`;
     const expected = { client_max_window_bits: bits, server_max_window_bits: bits };
     for (const make of [client, server]) {
       assert.deepStrictEqual({ ...make().accept(offers(header)) }, expected);
     }
   }
+});
+
+hawserTest('a window of 8 bits for what this end compresses is not agreed to', () => {
+  const bits = (name) => offers(`permessage-deflate; ${name}_max_window_bits=8`);
+  assert.throws(() => client().accept(bits('client')), {
+    message: 'Unexpected or invalid parameter "client_max_window_bits"'
+  });
+  assert.throws(() => server().accept(bits('server')), {
+    message: 'None of the extension offers can be accepted'
+  });
+  assert.deepStrictEqual({ ...client().accept(bits('server')) }, { server_max_window_bits: 8 });
 });
 
 test('params is null before accept()', () => {

@@ -8,7 +8,6 @@ const http = require('node:http');
 const { HOST, connect, dial, echo, messages, once, within } = require('../support/helpers.js');
 const { frameworkTest, load } = require('./support/load.js');
 const { listen } = require('./support/http.js');
-const { withoutCompression } = require('../classes/support/compression.js');
 
 const { Server } = load('socket.io');
 const { io: connectTo } = load('socket.io-client');
@@ -38,7 +37,7 @@ async function connectSocketIo(t, url) {
 
 const extensionsOf = (socket) => socket.io.engine.transport.ws.extensions;
 
-frameworkTest('Socket.IO with perMessageDeflate', { skip: withoutCompression }, async (t) => {
+frameworkTest('Socket.IO with perMessageDeflate', async (t) => {
   const url = await startSocketIo(t, { perMessageDeflate: { threshold: 0 } });
   const socket = await connectSocketIo(t, url);
   assert.strictEqual(extensionsOf(socket), 'permessage-deflate');
@@ -53,7 +52,7 @@ frameworkTest('Socket.IO without it: the offer of the client is not taken up', a
   assert.strictEqual(await socket.timeout(8000).emitWithAck('echo', 'plain'), 'plain');
 });
 
-frameworkTest('Fastify with perMessageDeflate', { skip: withoutCompression }, async (t) => {
+frameworkTest('Fastify with perMessageDeflate', async (t) => {
   const app = Fastify({ forceCloseConnections: true });
   t.after(() => app.close());
   await app.register(websocket, {
