@@ -29,17 +29,20 @@ async function main(args) {
   const roles = ROLES.includes(args[0]) ? [args.shift()] : ROLES;
   const cases = args[0] ?? DEFAULT_CASES;
   // So that two roles do not both build it.
-  if (await run('setup.sh', [])) throw new Error('the testsuite could not be set up');
-  for (const role of roles) {
-    console.log(`\nAutobahn, hawser as the ${role}, cases ${cases}`);
-    const report = path.join(__dirname, 'reports', `${role}.json`);
-    fs.mkdirSync(path.dirname(report), { recursive: true });
-    const status = await (role === 'server' ? testServer : testClient)(cases, report);
-    const problem = status ? 'the summary above says FAIL' : check(report, cases);
-    if (!problem) continue;
-    console.error(`Autobahn, ${role}: ${problem}`);
-    process.exitCode = 1;
-  }
+  if (await run('setup', 'setup.sh', [])) throw new Error('the testsuite could not be set up');
+  // at the same time: most of it is Autobahn's own work, on one core
+  await Promise.all(roles.map((role) => testRole(role, cases)));
+}
+
+async function testRole(role, cases) {
+  console.log(`Autobahn, hawser as the ${role}, cases ${cases}`);
+  const report = path.join(__dirname, 'reports', `${role}.json`);
+  fs.mkdirSync(path.dirname(report), { recursive: true });
+  const status = await (role === 'server' ? testServer : testClient)(cases, report);
+  const problem = status ? 'the summary above says FAIL' : check(report, cases);
+  if (!problem) return;
+  console.error(`Autobahn, ${role}: ${problem}`);
+  process.exitCode = 1;
 }
 
 async function testServer(cases, report) {
@@ -51,7 +54,7 @@ async function testServer(cases, report) {
     const lines = readline.createInterface({ input: server.stdout });
     const [line] = await Promise.race([once(lines, 'line'), exited.then(() => [null])]);
     if (line === null) throw new Error('the echo server did not start');
-    return await run('run-server-test.sh', [line.split(' ').pop(), cases, report]);
+    return await run('server', 'run-server-test.sh', [line.split(' ').pop(), cases, report]);
   } finally {
     server.kill();
     await exited;
@@ -60,14 +63,14 @@ async function testServer(cases, report) {
 
 function testClient(cases, report) {
   const driver = path.join(__dirname, 'client-driver.js');
-  return run('run-client-test.sh', [`'${process.execPath}' '${driver}'`, cases, report]);
+  return run('client', 'run-client-test.sh', [`'${process.execPath}' '${driver}'`, cases, report]);
 }
 
-async function run(script, args) {
-  const child = spawn(path.join(__dirname, script), args, {
-    stdio: ['ignore', 'inherit', 'inherit']
-  });
-  const [status] = await once(child, 'exit');
+async function run(name, script, args) {
+  const child = spawn(path.join(__dirname, script), args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = readline.createInterface({ input: child.stdout });
+  lines.on('line', (line) => console.log(`${name}: ${line}`));
+  const [[status]] = await Promise.all([once(child, 'exit'), once(lines, 'close')]);
   return status ?? 1;
 }
 
