@@ -48,6 +48,23 @@ class Takeover {
   }
 }
 
+/**
+ * A deflater with `options` of zlib, say a window, whose every piece knows those before it:
+ * resolves with a piece that ends with the tail, which the last fragment of a message leaves out.
+ */
+function deflater(t, options) {
+  const stream = zlib.createDeflateRaw(options);
+  t.after(() => stream.close());
+  let chunks = [];
+  stream.on('data', (chunk) => chunks.push(chunk));
+  return async (data) => {
+    chunks = [];
+    stream.write(data);
+    await new Promise((resolve) => stream.flush(zlib.constants.Z_SYNC_FLUSH, resolve));
+    return Buffer.concat(chunks);
+  };
+}
+
 /** `size` bytes of text that compress well, and are not the same all over. */
 function prose(size) {
   const lines = [];
@@ -102,6 +119,7 @@ module.exports = {
   compressedFrame,
   deflateWire,
   deflated,
+  deflater,
   extensionsOf,
   inflated,
   offering,
