@@ -19,7 +19,7 @@ const {
   within
 } = require('./support/helpers');
 const { OP } = require('./support/raw-peer');
-const { Takeover, compressedFrame, deflateWire, prose } = require('./support/deflate');
+const { Takeover, deflateWire, prose } = require('./support/deflate');
 
 const ALONE = { serverNoContextTakeover: true, clientNoContextTakeover: true };
 
@@ -218,30 +218,6 @@ test('pause() and resume(): nothing meanwhile, then all in order', async (t) => 
     assert.deepStrictEqual([name, String(data)], ['message', `${i} ${prose(1000)}`]);
   });
   assert.deepStrictEqual(log[50], ['ping', Buffer.from('last')]);
-});
-
-test('allowSynchronousEvents: false', async (t) => {
-  const { ws, raw } = await deflateWire(t, 'server', { allowSynchronousEvents: false });
-  let running = 0;
-  const order = [];
-  const note = (data) => {
-    assert.strictEqual(running, 0, 'one event in a turn');
-    running++;
-    setImmediate(() => running--);
-    order.push(String(data));
-  };
-  ws.on('message', note).on('ping', note);
-  raw.write(
-    Buffer.concat([
-      raw.build(OP.TEXT, 'plain'),
-      compressedFrame(raw, OP.BINARY, 'one'),
-      raw.build(OP.PING, 'ping'),
-      compressedFrame(raw, OP.BINARY, 'two'),
-      raw.build(OP.BINARY, 'last')
-    ])
-  );
-  await until(() => order.length === 5);
-  assert.deepStrictEqual(order, ['plain', 'one', 'ping', 'two', 'last']);
 });
 
 test('createWebSocketStream: 5 MiB there and back', async (t) => {
