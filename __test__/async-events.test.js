@@ -4,6 +4,7 @@ const assert = require('node:assert');
 const { dial, once, record, test, until } = require('./support/helpers');
 const { OP, buildFrame, closePayload, rawAcceptor } = require('./support/raw-peer');
 const { serverAndWire } = require('./support/wire');
+const { compressedFrame, deflateWire } = require('./support/deflate');
 
 /** Each event in a turn of its own. */
 const deferred = (t, options) => serverAndWire(t, { allowSynchronousEvents: false, ...options });
@@ -49,6 +50,36 @@ test('allowSynchronousEvents: false gives each event a turn of its own, in order
       ['pong', 'three'],
       ['message', 'four'],
       ['message', 'five']
+    ]
+  );
+  assert.strictEqual(new Set(seen.map(([, , number]) => number)).size, 5);
+});
+
+test('a compressed binary message has a turn of its own', async (t) => {
+  const { ws, raw } = await deflateWire(t, 'server', { allowSynchronousEvents: false });
+  const turnNumber = turnCounter(t);
+  const seen = [];
+  for (const name of ['message', 'ping']) {
+    ws.on(name, (data) => seen.push([name, String(data), turnNumber()]));
+  }
+  raw.write(
+    Buffer.concat([
+      raw.build(OP.TEXT, 'plain'),
+      compressedFrame(raw, OP.BINARY, 'one'),
+      raw.build(OP.PING, 'between'),
+      compressedFrame(raw, OP.BINARY, 'two'),
+      raw.build(OP.BINARY, 'last')
+    ])
+  );
+  await until(() => seen.length === 5);
+  assert.deepStrictEqual(
+    seen.map(([name, data]) => [name, data]),
+    [
+      ['message', 'plain'],
+      ['message', 'one'],
+      ['ping', 'between'],
+      ['message', 'two'],
+      ['message', 'last']
     ]
   );
   assert.strictEqual(new Set(seen.map(([, , number]) => number)).size, 5);
