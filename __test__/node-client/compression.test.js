@@ -3,13 +3,16 @@
 // The client's half of the negotiation of permessage-deflate.
 
 const assert = require('node:assert');
-const { once } = require('../support/helpers');
+const { WebSocketServer } = require('../support/impl');
+const { HOST, echo, messages, once } = require('../support/helpers');
 const { OP } = require('../support/raw-peer');
 const { connect, dial, eachWay, failure } = require('./support/clients');
 const { redirect, switching, upgradeServer } = require('./support/servers');
 
 const HELLO = Buffer.from('f248cdc9c90700', 'hex'); // RFC 7692 section 7.2.3.1
 const INVALID = 'Invalid Sec-WebSocket-Extensions header';
+const NONE_REQUESTED =
+  'Server sent a Sec-WebSocket-Extensions header but no extension was requested';
 
 /** An `answer` of `upgradeServer` with this Sec-WebSocket-Extensions field. */
 const extensions = (value) => (peer, req) =>
@@ -19,6 +22,10 @@ for (const [perMessageDeflate, expected] of [
   [true, 'permessage-deflate; client_max_window_bits'],
   [{ clientMaxWindowBits: 10 }, 'permessage-deflate; client_max_window_bits=10'],
   [{ clientMaxWindowBits: false }, 'permessage-deflate'],
+  [
+    { clientNoContextTakeover: true },
+    'permessage-deflate; client_no_context_takeover; client_max_window_bits'
+  ],
   [
     { serverNoContextTakeover: true, serverMaxWindowBits: 9, clientMaxWindowBits: false },
     'permessage-deflate; server_no_context_takeover; server_max_window_bits=9'
@@ -63,6 +70,20 @@ for (const [title, value, message, perMessageDeflate = true] of [
   ],
   ['another extension', 'foo', 'Server indicated an extension that was not requested'],
   [
+    'a larger window than offered',
+    'permessage-deflate; client_max_window_bits=11',
+    INVALID,
+    { clientMaxWindowBits: 10 }
+  ],
+  [
+    'a takeover that was excluded',
+    'permessage-deflate; client_no_context_takeover',
+    INVALID,
+    { clientNoContextTakeover: false }
+  ],
+  ['an empty header', '', INVALID],
+  ['an extension, and none was requested', 'permessage-deflate', NONE_REQUESTED, false],
+  [
     'one extension too many',
     'permessage-deflate, foo',
     'Server indicated an extension that was not requested'
@@ -75,6 +96,19 @@ for (const [title, value, message, perMessageDeflate = true] of [
     assert.strictEqual(err.message, message);
   });
 }
+
+eachWay('a large message there and back, and repeated', async (t, options) => {
+  const wss = new WebSocketServer({ port: 0, host: HOST, perMessageDeflate: true });
+  t.after(() => wss.close());
+  wss.on('connection', echo);
+  await once(wss, 'listening');
+  const url = `ws://${HOST}:${wss.address().port}`;
+  const client = await connect(t, url, options({ perMessageDeflate: true }));
+  const data = Buffer.alloc(1 << 20, 'what is sent more than once, ');
+  const got = messages(client, 3);
+  for (let i = 0; i < 3; i++) client.send(data);
+  for (const [received, isBinary] of await got) assert.ok(isBinary && received.equals(data));
+});
 
 eachWay('the offer goes along with a redirect', async (t, options) => {
   const target = await upgradeServer(t, { answer: extensions('permessage-deflate') });

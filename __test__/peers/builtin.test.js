@@ -9,13 +9,27 @@ const { spawn } = require('node:child_process');
 const { test } = require('../support/helpers.js');
 const { WebSocketServer } = require('../support/impl.js');
 
-test("client of Node's own WebSocket", async (t) => {
-  const wss = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+test("client of Node's own WebSocket", (t) => converse(t, { perMessageDeflate: false }));
+
+test("client of Node's own WebSocket, compressed", async (t) => {
+  for (const perMessageDeflate of [
+    true,
+    { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0 },
+    { serverMaxWindowBits: 9 }
+  ]) {
+    await converse(t, { perMessageDeflate });
+  }
+});
+
+async function converse(t, options) {
+  const wss = new WebSocketServer({ host: '127.0.0.1', port: 0, ...options });
   t.after(() => wss.close());
   await once(wss, 'listening');
   const closes = [];
   const pongs = [];
   wss.on('connection', (ws) => {
+    // it depends on the version of Node whether it offers
+    assert.match(ws.extensions, options.perMessageDeflate ? /^(permessage-deflate)?$/ : /^$/);
     ws.ping('hello');
     ws.on('pong', (data) => pongs.push(data.toString()));
     ws.on('message', (data, isBinary) => {
@@ -42,4 +56,4 @@ test("client of Node's own WebSocket", async (t) => {
     [4002, ''] // undici answers with the code alone
   ]);
   assert.deepStrictEqual(pongs, ['hello', 'hello']);
-});
+}
