@@ -58,6 +58,27 @@ for (const [title, perMessageDeflate] of [
   }
 }
 
+test("the options of ws's README", async (t) => {
+  const options = {
+    zlibDeflateOptions: { chunkSize: 1024, memLevel: 7, level: 3 },
+    zlibInflateOptions: { chunkSize: 10 * 1024 },
+    clientNoContextTakeover: true,
+    serverNoContextTakeover: true,
+    serverMaxWindowBits: 10,
+    concurrencyLimit: 10,
+    threshold: 1024
+  };
+  const { client, peer } = await deflatePair(t, options);
+  echo(peer);
+  const list = ['short', prose(1024), prose(200000), prose(1024)];
+  const got = messages(client, list.length);
+  for (const text of list) client.send(text);
+  assert.deepStrictEqual(
+    (await got).map(([data]) => String(data)),
+    list
+  );
+});
+
 test('1,000 messages of all kinds keep their order, with pings and pongs', async (t) => {
   const { client, peer } = await deflatePair(t, true, { autoPong: false });
   for (const [from, to] of [
