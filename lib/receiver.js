@@ -38,13 +38,14 @@ class Receiver extends Writable {
     this.#skipUTF8Validation = Boolean(options.skipUTF8Validation);
     this.#parser = new NativeReceiver(this._isServer, connectionOptions(options));
     const deflate = this._extensions[EXTENSION_NAME];
-    if (deflate) this.#enableDeflate(deflate.params ?? {});
+    if (deflate) this.#enableDeflate(deflate);
   }
 
-  #enableDeflate(params) {
+  #enableDeflate({ params, _maxPayload: maxPayload }) {
+    params ??= {};
     const peer = this._isServer ? 'client' : 'server';
     const hasTakeover = !params[`${peer}_no_context_takeover`];
-    this.#parser.enableDeflate(hasTakeover, params[`${peer}_max_window_bits`] ?? 15);
+    this.#parser.enableDeflate(hasTakeover, params[`${peer}_max_window_bits`] ?? 15, maxPayload);
   }
 
   get _maxPayload() {

@@ -69,9 +69,12 @@ impl NativeReceiver {
     }
 
     /// Messages may be compressed; `takeover` and `window_bits` are those of the peer's compressor.
+    /// `max_payload`: bytes of one that is; 0 = no limit but the receiver's.
     #[napi]
-    pub fn enable_deflate(&mut self, takeover: bool, window_bits: u32) {
-        let inflater = Inflater::new(takeover, window_bits.clamp(8, 15) as u8);
+    pub fn enable_deflate(&mut self, takeover: bool, window_bits: u32, max_payload: f64) {
+        let mut inflater = Inflater::new(takeover, window_bits.clamp(8, 15) as u8);
+        let limit = super::options::max_payload_limit(max_payload);
+        inflater.set_limit(usize::try_from(limit).unwrap_or(usize::MAX));
         self.receiver.enable_deflate(inflater);
     }
 

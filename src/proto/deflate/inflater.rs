@@ -26,6 +26,8 @@ pub struct Inflater {
     begun: bool,
     /// Output of one call of [`inflate`](Self::inflate) at which it returns before its input ends.
     slice: usize,
+    /// Most bytes of a message, whatever the caller allows.
+    most: usize,
 }
 
 impl Inflater {
@@ -36,7 +38,14 @@ impl Inflater {
             stream: None,
             begun: false,
             slice: usize::MAX,
+            most: usize::MAX,
         }
+    }
+
+    /// Limits messages to `most` bytes, if the caller of [`inflate`](Self::inflate) does not limit
+    /// them to fewer.
+    pub fn set_limit(&mut self, most: usize) {
+        self.most = most;
     }
 
     /// How much output one call of [`inflate`](Self::inflate) may give, exceeded by [`MAX_STEP`] at
@@ -57,6 +66,7 @@ impl Inflater {
         out: &mut Vec<u8>,
         limit: usize,
     ) -> Result<usize, ProtocolError> {
+        let limit = limit.min(self.most);
         let slice_end = out.len().saturating_add(self.slice);
         let mut taken = 0;
         let mut is_full = false;
@@ -76,6 +86,7 @@ impl Inflater {
     ///
     /// Errors: as [`inflate`](Self::inflate), and a message that ends within a block.
     pub fn finish(&mut self, out: &mut Vec<u8>, limit: usize) -> Result<(), ProtocolError> {
+        let limit = limit.min(self.most);
         // Nothing is to be flushed of an empty message, and behind a block with BFINAL, to which
         // ws's peers need not add the padding of section 7.2.1.
         if self.begun {
