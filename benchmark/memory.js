@@ -6,17 +6,18 @@ const { environment, describe } = require('./lib/environment');
 const { findImplementations } = require('./lib/implementations');
 const cases = require('./lib/memory-cases');
 const { buildLoadgen } = require('./lib/processes');
-const { median } = require('./lib/stats');
+const { collect } = require('./lib/rounds');
 const { table, number } = require('./lib/table');
 
 const USAGE = `usage: npm run bench -- memory [options]
 
-  --case REGEX     only those of idle, keep, blocked that match
+  --case REGEX     only those of idle, deflate, keep, blocked that match
   --rounds N       rounds, default 3
   --conns N        idle connections, default 5000
   --servers a,b    of hawser, ws, bun; default all that are there`;
 
 const IDLE_TARGET_KIB = 4;
+const DEFLATE_CONNS = 2000;
 /** What RSS may still grow in the second half of the block if it counts as bounded. */
 const PLATEAU_KIB = 4096;
 /** By how much two runs of the same server differ. */
@@ -42,38 +43,12 @@ async function main() {
   const withApps = all.filter(({ name }) => name !== 'bun');
   const rounds = Number(values.rounds);
   if (wanted.test('idle')) await idle(binary, all, rounds, Number(values.conns));
+  if (wanted.test('deflate')) await deflate(binary, implementations, rounds);
   if (wanted.test('keep')) {
     await keep(binary, withApps, rounds, 1);
     await keep(binary, withApps, rounds, 100);
   }
   if (wanted.test('blocked')) await blocked(binary, withApps, rounds);
-}
-
-/**
- * Measures each server once in every round. A run that fails is reported and makes the exit code 1.
- *
- * @returns {Promise<Map<string, Object>>} medians by server
- */
-async function collect(implementations, rounds, measure) {
-  const results = new Map();
-  for (let round = 0; round < rounds; round++) {
-    for (const implementation of implementations) {
-      const { name } = implementation;
-      try {
-        const result = await measure(implementation);
-        results.set(name, [...(results.get(name) ?? []), result]);
-      } catch (error) {
-        console.error(`FAILED round ${round + 1}, ${name}: ${error.message}`);
-        process.exitCode = 1;
-      }
-    }
-  }
-  return new Map([...results].map(([name, list]) => [name, medians(list)]));
-}
-
-function medians(results) {
-  const keys = Object.keys(results[0]);
-  return Object.fromEntries(keys.map((key) => [key, median(results.map((one) => one[key]))]));
 }
 
 async function idle(binary, implementations, rounds, conns) {
@@ -85,6 +60,26 @@ async function idle(binary, implementations, rounds, conns) {
   console.log(table(rows));
   const own = results.get('hawser');
   if (own) target(`at most ${IDLE_TARGET_KIB} KiB each`, own.openedKib <= IDLE_TARGET_KIB);
+  console.log();
+}
+
+async function deflate(binary, implementations, rounds) {
+  const variants = cases.DEFLATE_VARIANTS.filter(({ server }) => implementations.has(server)).map(
+    (variant) => ({ ...implementations.get(variant.server), ...variant })
+  );
+  const results = await collect(variants, rounds, (one) =>
+    cases.deflate(binary, one, DEFLATE_CONNS)
+  );
+  const title = `${DEFLATE_CONNS} connections, 1 KiB of JSON echoed on each`;
+  const rows = [[title, 'KiB each', 'after a collection']];
+  for (const [name, { openedKib, collectedKib }] of results) {
+    rows.push([`  ${name}`, number(openedKib, 2), number(collectedKib, 2)]);
+  }
+  console.log(table(rows));
+  for (const { name, mostKib } of variants) {
+    const own = results.get(name);
+    if (own && mostKib) target(`${name}: at most ${mostKib} KiB each`, own.openedKib <= mostKib);
+  }
   console.log();
 }
 

@@ -1,16 +1,19 @@
 'use strict';
 
 const fs = require('node:fs');
-const os = require('node:os');
 const { parseArgs } = require('node:util');
 
 const { CASES } = require('./lib/cases');
 const { environment, describe } = require('./lib/environment');
 const { findImplementations } = require('./lib/implementations');
+const { choosePins } = require('./lib/pins');
 const { withServer, buildLoadgen, runLoadgen } = require('./lib/processes');
 const { caseTable, targetTable } = require('./lib/results');
+const { rotate } = require('./lib/rounds');
 
-const USAGE = `usage: npm run bench -- [options]    (or: npm run bench -- memory, see memory.js)
+const USAGE = `usage: npm run bench -- [options]
+       npm run bench -- memory [options]      see memory.js
+       npm run bench -- fairness [options]    see fairness.js
 
   --rounds N       rounds, default 3
   --secs S         measured seconds of each run, default 2
@@ -49,15 +52,16 @@ async function main() {
   const failures = [];
   for (let round = 0; round < Number(values.rounds); round++) {
     if (!process.stdout.isTTY) console.log(`round ${round + 1}`);
-    for (const { name, listener, options, warmup = 0 } of cases) {
+    for (const { name, listener, compression, options, warmup = 0 } of cases) {
       for (const implementation of rotate([...implementations.values()], round)) {
         if (!implementation.listeners.includes(listener)) continue;
         const label = `round ${round + 1}, ${name}, ${implementation.name}`;
         progress(label);
         try {
           const timing = { secs: values.secs, warmup: Math.max(values.warmup, warmup) };
-          const load = { ...options, ...timing };
-          const result = await measure(binary, implementation, listener, cpus, load);
+          const load = { ...options, ...timing, cpu: cpus.generator };
+          const how = { listener, compression, cpu: cpus.server };
+          const result = await measure(binary, implementation, how, load);
           runs.push({ case: name, server: implementation.name, listener, round, ...result });
         } catch (error) {
           failures.push(`${label}: ${error.message}`);
@@ -76,33 +80,20 @@ async function main() {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-/** The server on core 0, the generator on core 1: neither may take the other's time. */
-function choosePins() {
-  if (process.platform !== 'linux') throw new Error('the load generator needs Linux');
-  if (os.cpus().length > 1) return { server: 0, generator: 1 };
-  console.log('One core only: server and generator share it, and no figure here says much.');
-  return {};
-}
-
 /** One run against a fresh server. */
-function measure(binary, implementation, listener, cpus, load) {
-  return withServer(implementation, { listener, cpu: cpus.server }, async (server) => {
-    const result = await runLoadgen(binary, server, { ...load, cpu: cpus.generator });
+function measure(binary, implementation, how, load) {
+  return withServer(implementation, how, async (server) => {
+    const result = await runLoadgen(binary, server, load);
     return { ...result, peak_rss_mib: result.peak_rss_kib / 1024 };
   });
-}
-
-function rotate(list, by) {
-  const start = by % list.length;
-  return [...list.slice(start), ...list.slice(0, start)];
 }
 
 function progress(text) {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
 }
 
-const mode = process.argv[2] === 'memory' ? process.argv.splice(2, 1)[0] : 'speed';
-const run = mode === 'memory' ? require('./memory') : main;
+const OTHERS = ['memory', 'fairness'];
+const run = OTHERS.includes(process.argv[2]) ? require(`./${process.argv.splice(2, 1)[0]}`) : main;
 run().catch((error) => {
   console.error(error.message);
   process.exitCode = 1;

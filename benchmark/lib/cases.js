@@ -14,6 +14,19 @@ function echo(name, options, listener = 'port') {
 }
 
 /**
+ * A case of echoes of JSON with compression at both ends.
+ *
+ * @param {string} deflate how: of servers/compression.js, and of the load generator
+ */
+function deflated(name, options, deflate) {
+  return {
+    ...echo(name, { ...options, deflate }),
+    compression: deflate,
+    metrics: 'deflated'
+  };
+}
+
+/**
  * A case of connections that are opened and closed. A connection runs more code than an echo, and
  * less often: it takes longer until the JS engine has compiled it.
  */
@@ -21,7 +34,7 @@ function connect(name, listener) {
   return { name, unit: 'conn', listener, options: { mode: 'connect', conns: 100 }, warmup: 2 };
 }
 
-/** The loads of `npm run bench`; `unit` is what is counted. */
+/** The loads of `npm run bench`; `unit` is what is counted, `metrics` what is printed. */
 const CASES = [
   echo('64 B x 100', { size: 64, conns: 100 }),
   echo('64 B x 100, bursts of 16', { size: 64, conns: 100, pipeline: 16 }),
@@ -37,19 +50,25 @@ const CASES = [
   echo('adopted: 512 B x 100', { size: 512, conns: 100 }, 'http'),
   echo('stream: 512 B x 100 over https', { size: 512, conns: 100 }, 'https'),
   connect('connect + close, port', 'port'),
-  connect('connect + close, http server', 'http')
+  connect('connect + close, http server', 'http'),
+  deflated('deflate 1 KiB JSON x 50, no takeover', { size: KIB, conns: 50 }, 'no-takeover'),
+  deflated('deflate 1 KiB JSON x 50, takeover', { size: KIB, conns: 50 }, 'takeover'),
+  deflated('deflate 16 KiB JSON x 20, no takeover', { size: 16 * KIB, conns: 20 }, 'no-takeover')
 ];
 
-/** What is printed of each run, by what its case counts. */
+const PER_MESSAGE = [
+  { key: 'msgs_per_s', title: 'msgs/s', digits: 0 },
+  { key: 'cpu_us_per_msg', title: 'CPU us/msg', digits: 2 },
+  { key: 'js_us_per_msg', title: 'JS us/msg', digits: 2 },
+  { key: 'p50_us', title: 'p50 us', digits: 1 },
+  { key: 'p99_us', title: 'p99 us', digits: 1 },
+  { key: 'peak_rss_mib', title: 'peak MiB', digits: 1 }
+];
+
+/** What is printed of each run. */
 const METRICS = {
-  msg: [
-    { key: 'msgs_per_s', title: 'msgs/s', digits: 0 },
-    { key: 'cpu_us_per_msg', title: 'CPU us/msg', digits: 2 },
-    { key: 'js_us_per_msg', title: 'JS us/msg', digits: 2 },
-    { key: 'p50_us', title: 'p50 us', digits: 1 },
-    { key: 'p99_us', title: 'p99 us', digits: 1 },
-    { key: 'peak_rss_mib', title: 'peak MiB', digits: 1 }
-  ],
+  msg: PER_MESSAGE,
+  deflated: [...PER_MESSAGE, { key: 'wire_bytes_per_msg', title: 'wire B/msg', digits: 0 }],
   conn: [
     { key: 'conns_per_s', title: 'conns/s', digits: 0 },
     { key: 'cpu_us_per_conn', title: 'CPU us/conn', digits: 1 },
@@ -59,6 +78,11 @@ const METRICS = {
     { key: 'peak_rss_mib', title: 'peak MiB', digits: 1 }
   ]
 };
+
+/** Those of a case. */
+function metricsOf({ unit, metrics = unit }) {
+  return METRICS[metrics];
+}
 
 /** What hawser is to reach: the ratio of its median to that of ws, by case and metric. */
 const TARGETS = [
@@ -75,7 +99,18 @@ const TARGETS = [
   { case: 'stream: 512 B x 100 over https', metric: 'msgs_per_s', least: 1, text: 'at least 1' },
   { case: 'stream: 512 B x 100 over https', metric: 'cpu_us_per_msg', most: 1, text: 'at most 1' },
   { case: 'connect + close, port', metric: 'cpu_us_per_conn', most: 0.35, text: 'at most 0.35' },
-  { case: 'connect + close, http server', metric: 'cpu_us_per_conn', most: 1, text: 'at most 1' }
+  { case: 'connect + close, http server', metric: 'cpu_us_per_conn', most: 1, text: 'at most 1' },
+  ...deflateTargets('deflate 1 KiB JSON x 50, no takeover', 0.35, 40),
+  ...deflateTargets('deflate 1 KiB JSON x 50, takeover', 0.45, 40),
+  ...deflateTargets('deflate 16 KiB JSON x 20, no takeover', 0.65)
 ];
 
-module.exports = { CASES, METRICS, TARGETS };
+function deflateTargets(name, cpu, js) {
+  const targets = [{ case: name, metric: 'cpu_us_per_msg', most: cpu, text: `at most ${cpu}` }];
+  if (js) {
+    targets.push({ case: name, metric: 'js_us_per_msg', most: 1 / js, text: `at most 1/${js}` });
+  }
+  return targets;
+}
+
+module.exports = { CASES, TARGETS, metricsOf };

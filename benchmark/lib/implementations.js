@@ -9,8 +9,8 @@ const SERVERS = path.resolve(__dirname, '../servers');
 const NAMES = ['hawser', 'ws', 'bun'];
 
 /**
- * How to start each server: `argv(app, listener)` is the command line, `listeners` those of
- * servers/listen.js that it can run, `version` what is measured.
+ * How to start each server: `argv(app, listener, compression)` is the command line, `listeners`
+ * those of servers/listen.js that it can run, `version` what is measured.
  *
  * @param {string[]} [wanted] names that must be there; without it all that are there
  * @returns {Map<string, {name: string, version: string, listeners: string[], argv: Function}>}
@@ -63,7 +63,7 @@ function findBun() {
         name: 'bun',
         version: probe.stdout.trim(),
         listeners: ['port'],
-        argv: () => [candidate, path.join(SERVERS, 'bun.js')]
+        argv: (app, listener, compression) => [candidate, path.join(SERVERS, 'bun.js'), compression]
       };
     }
   }

@@ -14,16 +14,44 @@ function rssKib(pid) {
 }
 
 /**
+ * Servers that compress: `compression` of servers/compression.js, `offer` of the load generator.
+ * What `true` stands for is context takeover with hawser and ws, and shared contexts with Bun.
+ */
+const DEFLATE_VARIANTS = [
+  { name: 'hawser', server: 'hawser', compression: 'default', offer: 'takeover', mostKib: 40 },
+  { name: 'hawser, shared', server: 'hawser', compression: 'shared', offer: 'any', mostKib: 6 },
+  { name: 'ws', server: 'ws', compression: 'default', offer: 'takeover' },
+  { name: 'bun', server: 'bun', compression: 'default', offer: 'any' },
+  { name: 'bun, dedicated', server: 'bun', compression: 'takeover', offer: 'takeover' }
+];
+
+/**
  * What an open connection without traffic costs a server that has just started: first as it is a
  * second after the last one was opened, then with the garbage of accepting collected.
  *
  * @returns {Promise<{openedKib: number, collectedKib: number}>} KiB of RSS for each connection
  */
 function idle(binary, implementation, conns) {
-  return withServer(implementation, { app: 'echo' }, async (server) => {
+  return weigh(binary, implementation, {}, { conns });
+}
+
+/**
+ * The same of connections on each of which one compressed KiB of JSON has been echoed, one
+ * connection after the other.
+ *
+ * @param {Object} variant an implementation with one of `DEFLATE_VARIANTS`
+ */
+function deflate(binary, variant, conns) {
+  const { compression, offer } = variant;
+  const options = { conns, echo: true, size: 1024, deflate: offer };
+  return weigh(binary, variant, { compression }, options);
+}
+
+function weigh(binary, implementation, how, load) {
+  return withServer(implementation, how, async (server) => {
     await sleep(500);
     let collected;
-    const options = { mode: 'idle', conns, secs: 2 };
+    const options = { mode: 'idle', secs: 2, ...load };
     const report = await runLoadgen(binary, server, options, () => {
       collected = server.command('gc');
       collected.catch(ignore);
@@ -100,4 +128,4 @@ function blocked(binary, implementation) {
 /** A server that dies fails the load generator first, which then says so. */
 function ignore() {}
 
-module.exports = { idle, keep, blocked };
+module.exports = { idle, deflate, keep, blocked, DEFLATE_VARIANTS };

@@ -13,11 +13,12 @@ const REPLY_TIMEOUT = 30_000;
 class Server {
   /**
    * @param {Object} implementation from `findImplementations`
-   * @param {{app?: string, listener?: string, cpu?: number}} [options]
+   * @param {{app?: string, listener?: string, compression?: string, cpu?: number}} [options]
    * @returns {Promise<Server>} once it listens
    */
-  static async start(implementation, { app = 'echo', listener = 'port', cpu } = {}) {
-    const [command, ...args] = pinned(implementation.argv(app, listener), cpu);
+  static async start(implementation, options = {}) {
+    const { app = 'echo', listener = 'port', compression = 'off', cpu } = options;
+    const [command, ...args] = pinned(implementation.argv(app, listener, compression), cpu);
     const child = spawn(command, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'] });
     const server = new Server(implementation.name, child);
     try {

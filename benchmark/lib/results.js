@@ -1,6 +1,6 @@
 'use strict';
 
-const { METRICS, TARGETS } = require('./cases');
+const { TARGETS, metricsOf } = require('./cases');
 const { median, spread } = require('./stats');
 const { table, number, ratio } = require('./table');
 
@@ -15,10 +15,11 @@ function valuesOf(runs, name, server, metric) {
 }
 
 /** The runs of a case as a table, with a row for each server that took part. */
-function caseTable({ name, unit }, servers, runs) {
+function caseTable(one, servers, runs) {
+  const { name, unit } = one;
   const present = servers.filter((server) => runsOf(runs, name, server).length > 0);
   if (present.length === 0) return `${name}: no run\n`;
-  const metrics = METRICS[unit];
+  const metrics = metricsOf(one);
   const rows = [[name, ...metrics.flatMap(({ title }) => [title, '', ''])]];
   for (const server of present) {
     const cells = metrics.flatMap(({ key, digits }) => {
@@ -64,7 +65,7 @@ function targetTable(cases, runs) {
   for (const target of TARGETS) {
     const found = cases.find(({ name }) => name === target.case);
     if (!found) continue;
-    const { title } = METRICS[found.unit].find(({ key }) => key === target.metric);
+    const { title } = metricsOf(found).find(({ key }) => key === target.metric);
     const own = valuesOf(runs, target.case, 'hawser', target.metric);
     const base = valuesOf(runs, target.case, BASELINE, target.metric);
     const row = [`  ${target.case}`, title, target.text];

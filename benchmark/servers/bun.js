@@ -1,6 +1,14 @@
 'use strict';
 
+// bun bun.js [compression]
+const [compression = 'off'] = process.argv.slice(2);
+
+const compressions = require('./compression');
 const { control } = require('./control');
+
+const perMessageDeflate = compressions[compression].bun;
+// Bun compresses only what it is told to, message by message.
+const compress = Boolean(perMessageDeflate);
 
 const server = globalThis.Bun.serve({
   port: 0,
@@ -9,12 +17,12 @@ const server = globalThis.Bun.serve({
     if (!server.upgrade(request)) return new Response('Upgrade Required', { status: 426 });
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate,
     maxPayloadLength: 100 * 1024 * 1024,
     backpressureLimit: 1024 * 1024 * 1024,
     idleTimeout: 0,
     message(ws, data) {
-      ws.send(data);
+      ws.send(data, compress);
     }
   }
 });

@@ -1,14 +1,17 @@
 'use strict';
 
-// node echo.js hawser|ws [echo|keep|sink] [port|http|https]
-const [implementation, app = 'echo', listener = 'port'] = process.argv.slice(2);
+// node echo.js hawser|ws [echo|keep|sink] [port|http|https] [compression]
+const [implementation, app = 'echo', listener = 'port', compression = 'off'] =
+  process.argv.slice(2);
 const { WebSocketServer } = require(implementation === 'hawser' ? '../..' : 'ws');
 
 const apps = require('./apps');
+const compressions = require('./compression');
 const { control } = require('./control');
 const listeners = require('./listen');
 
-const wss = listeners[listener](WebSocketServer);
+const { perMessageDeflate } = compressions[compression];
+const wss = listeners[listener](WebSocketServer, { perMessageDeflate });
 const commands = apps[app](wss);
 
 wss.on('listening', () => {

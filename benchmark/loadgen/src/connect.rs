@@ -19,7 +19,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     if let Some(server) = &server {
         server.reset_peak();
     }
-    let mut events = EventLoop::new(options.spin);
+    let mut events = EventLoop::new(options);
     let mut visitors = Visitors::new(options)?;
     visitors.start(options.conns)?;
     events.run_for(&mut visitors, options.warmup)?;

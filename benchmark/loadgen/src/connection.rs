@@ -1,64 +1,56 @@
 //! One connection of the echo mode: sends a burst, verifies its echoes, sends the next.
 
 use std::io::{Read, Write};
-use std::rc::Rc;
 use std::time::Instant;
 
-use crate::frame::{Burst, OPCODE_CLOSE, Pool, Shape, Stamp};
+use crate::frame::OPCODE_CLOSE;
+use crate::messages::Messages;
 use crate::receiver::{Event, Header, Receiver};
 use crate::stream::{Stream, is_transient};
 
-/// Payloads up to this size are compared in full, larger ones only one time in eight.
-const ALWAYS_COMPARED: usize = 4096;
-
 pub struct Connection {
     stream: Stream,
-    index: u32,
-    shape: Shape,
+    index: usize,
     depth: usize,
-    verify_all: bool,
-    pool: Rc<Pool>,
-    burst: Burst,
+    messages: Box<dyn Messages>,
     written: usize,
     sent_at: Instant,
-    /// Sequence number of the first message of the burst.
-    sequence: u32,
     /// Echoes of the burst that have arrived in full.
     echoed: usize,
     receiver: Receiver,
-    in_control_frame: bool,
+    /// Length on the wire of the echo that is being received; none is, or a control frame.
+    echo_len: Option<u64>,
+}
+
+/// What a read has completed.
+#[derive(Default)]
+pub struct Echoes {
+    pub count: u64,
+    /// Bytes of their frames, header and payload.
+    pub wire_bytes: u64,
 }
 
 impl Connection {
-    pub fn new(
-        stream: Stream,
-        index: usize,
-        pool: &Rc<Pool>,
-        shape: Shape,
-        depth: usize,
-        verify_all: bool,
-    ) -> Self {
-        let index = index as u32;
-        let burst = Burst::new(shape, pool, index, depth);
+    pub fn new(stream: Stream, index: usize, messages: Box<dyn Messages>, depth: usize) -> Self {
         Self {
             stream,
             index,
-            shape,
             depth,
-            verify_all,
-            pool: Rc::clone(pool),
-            written: burst.len(),
-            burst,
+            written: messages.burst().len(),
+            messages,
             sent_at: Instant::now(),
-            sequence: 0u32.wrapping_sub(depth as u32),
             echoed: depth,
             receiver: Receiver::default(),
-            in_control_frame: false,
+            echo_len: None,
         }
     }
 
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    pub fn into_stream(self) -> Stream {
+        self.stream
     }
 
     pub fn sent_at(&self) -> Instant {
@@ -71,25 +63,23 @@ impl Connection {
     }
 
     pub fn is_writing(&self) -> bool {
-        self.written < self.burst.len() || self.stream.has_unsent()
+        self.written < self.messages.burst().len() || self.stream.has_unsent()
     }
 
-    /// Begins the next burst; requires `is_idle`.
-    pub fn send_burst(&mut self) -> Result<(), String> {
+    /// Begins the next burst; requires `is_idle`. Its latency counts from `since`, or from now.
+    pub fn send_burst(&mut self, since: Option<Instant>) -> Result<(), String> {
         debug_assert!(self.is_idle());
-        self.sequence = self.sequence.wrapping_add(self.depth as u32);
-        self.burst.stamp(self.sequence);
+        self.messages.advance();
         self.echoed = 0;
         self.written = 0;
-        self.sent_at = Instant::now();
+        self.sent_at = since.unwrap_or_else(Instant::now);
         self.write_more()
     }
 
     /// Writes what the socket takes of the current burst.
     pub fn write_more(&mut self) -> Result<(), String> {
         while self.is_writing() {
-            let rest = self.burst.slice(self.written..self.burst.len());
-            let result = match rest {
+            let result = match &self.messages.burst()[self.written..] {
                 [] => self.stream.flush().map(|()| 0),
                 rest => self.stream.write(rest),
             };
@@ -102,90 +92,52 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads once; returns how many echoes that completed.
-    pub fn read_echoes(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+    /// Reads once.
+    pub fn read_echoes(&mut self, buffer: &mut [u8]) -> Result<Echoes, String> {
+        let mut echoes = Echoes::default();
         let count = match self.stream.read(buffer) {
             Ok(0) => return Err(self.fault("closed by the server")),
             Ok(count) => count,
-            Err(error) if is_transient(&error) => return Ok(0),
+            Err(error) if is_transient(&error) => return Ok(echoes),
             Err(error) => return Err(self.fault(&format!("read: {error}"))),
         };
-        let before = self.echoed;
         let mut input = &buffer[..count];
         while let Some(event) = self.receiver.next(&mut input) {
-            match event {
-                Event::Start(header) => self.start(header)?,
-                Event::Data { .. } if self.in_control_frame => {}
-                Event::Data { offset, bytes } => self.compare(offset as usize, bytes)?,
-                Event::End if self.in_control_frame => {}
-                Event::End => self.echoed += 1,
-            }
+            let verdict = match event {
+                Event::Start(header) => self.start(header),
+                Event::Data { .. } if self.echo_len.is_none() => Ok(()),
+                Event::Data { offset, bytes } => self.messages.take(offset as usize, bytes),
+                Event::End => match self.echo_len.take() {
+                    None => Ok(()),
+                    Some(len) => {
+                        self.echoed += 1;
+                        echoes.count += 1;
+                        echoes.wire_bytes += len;
+                        self.messages.end_echo()
+                    }
+                },
+            };
+            verdict.map_err(|what| self.fault(&what))?;
         }
-        Ok(self.echoed - before)
+        Ok(echoes)
     }
 
     fn start(&mut self, header: Header) -> Result<(), String> {
-        if header.masked || header.reserved != 0 {
-            return Err(self.fault(&format!("a mask or reserved bits in {header:?}")));
-        }
         if header.opcode == OPCODE_CLOSE {
-            return Err(self.fault("a close frame from the server"));
+            return Err("a close frame from the server".to_owned());
         }
         // Pings need no answer within the seconds that a run takes.
-        self.in_control_frame = header.opcode > OPCODE_CLOSE;
-        if self.in_control_frame {
+        if header.opcode > OPCODE_CLOSE {
+            if header.masked || header.reserved != 0 {
+                return Err(format!("a mask or reserved bits in {header:?}"));
+            }
             return Ok(());
         }
         if self.echoed == self.depth {
-            return Err(self.fault(&format!("an echo that was not asked for: {header:?}")));
+            return Err(format!("an echo that was not asked for: {header:?}"));
         }
-        let expected = Header {
-            fin: true,
-            reserved: 0,
-            opcode: self.shape.opcode(),
-            masked: false,
-            len: self.shape.size as u64,
-        };
-        if header != expected {
-            return Err(self.fault(&format!("{header:?} instead of {expected:?}")));
-        }
-        Ok(())
-    }
-
-    /// Compares a part of an echo with what was sent.
-    fn compare(&self, offset: usize, bytes: &[u8]) -> Result<(), String> {
-        let sequence = self.sequence.wrapping_add(self.echoed as u32);
-        let stamp_len = self.shape.stamp_len();
-        let in_stamp = stamp_len.saturating_sub(offset).min(bytes.len());
-        let (head, body) = bytes.split_at(in_stamp);
-        if !head.is_empty() {
-            let stamp = Stamp::new(self.shape, self.index, sequence);
-            let expected = &stamp.as_bytes()[offset..offset + head.len()];
-            if head != expected {
-                return Err(self.fault(&format!(
-                    "stamp {head:02x?} instead of {expected:02x?} in message {sequence}"
-                )));
-            }
-        }
-        if self.shape.size > ALWAYS_COMPARED && !self.verify_all && !sequence.is_multiple_of(8) {
-            return Ok(());
-        }
-        let from = offset + in_stamp;
-        let expected = &self.pool.payload(self.index, self.echoed)[from..from + body.len()];
-        if body != expected {
-            let wrong = body
-                .iter()
-                .zip(expected)
-                .position(|(a, b)| a != b)
-                .unwrap_or(0);
-            return Err(self.fault(&format!(
-                "byte {} of message {sequence} is {:#04x} instead of {:#04x}",
-                from + wrong,
-                body[wrong],
-                expected[wrong]
-            )));
-        }
-        Ok(())
+        self.echo_len = Some(header.wire_len() + header.len);
+        self.messages.begin_echo(header)
     }
 
     pub fn fault(&self, what: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::options::Options;
 use crate::sys::{Epoll, Ready};
 
 /// A server that does nothing for so long hangs.
@@ -11,6 +12,10 @@ const STALL: Duration = Duration::from_secs(15);
 pub trait Load {
     fn epoll(&mut self) -> &mut Epoll;
     fn handle(&mut self, event: Ready) -> Result<(), String>;
+    /// Begins what is due by now; called from time to time.
+    fn tick(&mut self) -> Result<(), String> {
+        Ok(())
+    }
     /// Connections that wait for the server.
     fn waiting(&self) -> usize;
 }
@@ -21,9 +26,13 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    pub fn new(spin: bool) -> Self {
+    pub fn new(options: &Options) -> Self {
         Self {
-            timeout_ms: if spin { 0 } else { 50 },
+            timeout_ms: match options.interval {
+                _ if options.spin => 0,
+                Some(_) => 1,
+                None => 50,
+            },
             ready: Vec::new(),
         }
     }
@@ -58,6 +67,7 @@ impl EventLoop {
             for &event in &self.ready {
                 load.handle(event)?;
             }
+            load.tick()?;
         }
     }
 }

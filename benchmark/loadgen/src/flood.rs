@@ -23,7 +23,8 @@ pub fn run(options: &Options) -> Result<Report, String> {
     let mut epoll = Epoll::new().map_err(|error| format!("epoll: {error}"))?;
     let pool = Pool::new(options.shape);
     let mut connections: Vec<Flooder> = Vec::with_capacity(options.conns);
-    for (index, stream) in crate::connect_all(options)?.into_iter().enumerate() {
+    for (index, opened) in crate::connect_all(options)?.into_iter().enumerate() {
+        let stream = opened.stream;
         epoll
             .add(stream.as_raw_fd(), index, true)
             .map_err(|error| format!("connection {index}: epoll: {error}"))?;

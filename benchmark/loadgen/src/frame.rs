@@ -4,9 +4,14 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::random::Random;
+
 pub const OPCODE_TEXT: u8 = 0x1;
 pub const OPCODE_BINARY: u8 = 0x2;
 pub const OPCODE_CLOSE: u8 = 0x8;
+
+/// The three reserved bits of a header with RSV1 alone: a compressed message (RFC 7692 section 6).
+pub const RSV1: u8 = 0x4;
 
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
@@ -76,7 +81,7 @@ pub struct Pool {
 
 impl Pool {
     pub fn new(shape: Shape) -> Rc<Self> {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
         let mut bytes = Vec::with_capacity(shape.size + POOL_SLACK);
         while bytes.len() < shape.size + POOL_SLACK {
             bytes.extend_from_slice(&random.next().to_le_bytes());
@@ -109,7 +114,7 @@ pub struct Burst {
 
 impl Burst {
     pub fn new(shape: Shape, pool: &Pool, connection: u32, frames: usize) -> Self {
-        let mut random = Random(0xd1b5_4a32_d192_ed03 ^ u64::from(connection));
+        let mut random = Random::new(0xd1b5_4a32_d192_ed03 ^ u64::from(connection));
         let mut bytes = Vec::new();
         let mut masks = Vec::with_capacity(frames);
         for slot in 0..frames {
@@ -157,7 +162,12 @@ impl Burst {
 
 /// Appends one masked frame with FIN set.
 pub fn push_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
-    out.push(FIN | opcode);
+    push_frame_with(out, 0, opcode, payload, mask);
+}
+
+/// The same with reserved bits.
+pub fn push_frame_with(out: &mut Vec<u8>, reserved: u8, opcode: u8, payload: &[u8], mask: [u8; 4]) {
+    out.push(FIN | reserved << 4 | opcode);
     match payload.len() {
         len @ 0..=125 => out.push(MASKED | len as u8),
         len @ 126..=0xffff => {
@@ -185,18 +195,6 @@ fn header_len(size: usize) -> usize {
         _ => 8,
     };
     2 + extended + 4
-}
-
-/// xorshift64: payloads need variety, not secrecy.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use crate::extension::{Agreed, Deflate};
 use crate::stream::Stream;
 use crate::tls::TlsStream;
 
@@ -17,9 +18,19 @@ const MAX_RESPONSE: usize = 16 * 1024;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// Connects and upgrades, with TLS if there is a configuration; the stream that comes back is
-/// non-blocking.
-pub fn connect(server: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Result<Stream> {
+/// A connection that was upgraded. Its stream is non-blocking.
+pub struct Opened {
+    pub stream: Stream,
+    /// Only with an offer.
+    pub deflate: Option<Agreed>,
+}
+
+/// Connects and upgrades, with TLS if there is a configuration, with compression if it is offered.
+pub fn connect(
+    server: SocketAddr,
+    tls: Option<&Arc<ClientConfig>>,
+    offer: Option<Deflate>,
+) -> io::Result<Opened> {
     let tcp = TcpStream::connect_timeout(&server, TIMEOUT)?;
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(TIMEOUT))?;
@@ -27,43 +38,57 @@ pub fn connect(server: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Resul
         None => Stream::Plain(tcp),
         Some(config) => Stream::Tls(Box::new(TlsStream::connect(tcp, config)?)),
     };
-    stream.write_all(request(server).as_bytes())?;
-    read_response(&mut stream)?;
+    stream.write_all(request(server, offer).as_bytes())?;
+    let deflate = read_response(&mut stream, offer)?;
     stream.set_nonblocking()?;
-    Ok(stream)
+    Ok(Opened { stream, deflate })
 }
 
-fn read_response(stream: &mut Stream) -> io::Result<()> {
-    let mut response = Response::default();
+fn read_response(stream: &mut Stream, offer: Option<Deflate>) -> io::Result<Option<Agreed>> {
+    let mut response = Response::new(offer);
     let mut buffer = [0; 2048];
     loop {
         let count = stream.read(&mut buffer)?;
         if response.take(&buffer[..count]).map_err(io::Error::other)? {
-            return Ok(());
+            return Ok(response.deflate);
         }
     }
 }
 
-pub fn request(server: SocketAddr) -> String {
+pub fn request(server: SocketAddr, offer: Option<Deflate>) -> String {
+    let extensions = offer.map_or_else(String::new, |deflate| {
+        format!("Sec-WebSocket-Extensions: {}\r\n", deflate.offer())
+    });
     format!(
         "GET / HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
     )
 }
 
 /// Gathers a response until its head is complete.
-#[derive(Default)]
 pub struct Response {
+    offer: Option<Deflate>,
+    deflate: Option<Agreed>,
     bytes: Vec<u8>,
 }
 
 impl Response {
+    /// To a request with this offer.
+    pub fn new(offer: Option<Deflate>) -> Self {
+        Self {
+            offer,
+            deflate: None,
+            bytes: Vec::new(),
+        }
+    }
+
     /// Takes what was read, nothing at the end of the stream. `true`: the server has accepted.
     pub fn take(&mut self, bytes: &[u8]) -> Result<bool, String> {
         self.bytes.extend_from_slice(bytes);
         let text = String::from_utf8_lossy(&self.bytes);
         if text.contains("\r\n\r\n") {
-            return check_response(&text).map(|()| true);
+            self.deflate = check_response(&text, self.offer)?;
+            return Ok(true);
         }
         if bytes.is_empty() || self.bytes.len() > MAX_RESPONSE {
             return Err(format!("handshake ended after {text:?}"));
@@ -72,7 +97,7 @@ impl Response {
     }
 }
 
-fn check_response(response: &str) -> Result<(), String> {
+fn check_response(response: &str, offer: Option<Deflate>) -> Result<Option<Agreed>, String> {
     let fail = |what: &str| Err(format!("{what} in the handshake response {response:?}"));
     let Some((head, rest)) = response.split_once("\r\n\r\n") else {
         return fail("no end of headers");
@@ -92,10 +117,12 @@ fn check_response(response: &str) -> Result<(), String> {
     if header("sec-websocket-accept") != Some(ACCEPT) {
         return fail("wrong Sec-WebSocket-Accept");
     }
-    if header("sec-websocket-extensions").is_some() {
-        return fail("an extension that was not offered");
+    let extensions = header("sec-websocket-extensions");
+    match offer {
+        None if extensions.is_some() => fail("an extension that was not offered"),
+        None => Ok(None),
+        Some(deflate) => deflate.judge(extensions).map(Some),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -108,10 +135,22 @@ mod tests {
     #[test]
     fn a_response_may_come_in_pieces() {
         for at in 1..GOOD.len() {
-            let mut response = Response::default();
+            let mut response = Response::new(None);
             assert_eq!(response.take(&GOOD.as_bytes()[..at]), Ok(false));
             assert_eq!(response.take(&GOOD.as_bytes()[at..]), Ok(true));
         }
+    }
+
+    #[test]
+    fn what_is_offered_has_to_be_accepted() {
+        let offer = Some(Deflate::Takeover);
+        let refusal = Response::new(offer).take(GOOD.as_bytes()).unwrap_err();
+        assert_eq!(refusal, "the server did not accept permessage-deflate");
+        let header = "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        let good = GOOD.replace("\r\n\r\n", header);
+        let mut response = Response::new(offer);
+        assert_eq!(response.take(good.as_bytes()), Ok(true));
+        assert!(response.deflate.unwrap().server_takeover);
     }
 
     #[test]
@@ -123,7 +162,7 @@ mod tests {
             format!("{GOOD}x"),
             String::new(),
         ] {
-            assert!(Response::default().take(bad.as_bytes()).is_err(), "{bad:?}");
+            assert!(Response::new(None).take(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }
 }

@@ -2,14 +2,22 @@
 
 mod connect;
 mod connection;
+mod deflate;
+mod deflated;
 mod echo;
 mod event_loop;
+mod extension;
 mod flood;
 mod frame;
 mod handshake;
 mod histogram;
 mod idle;
+mod json;
+mod messages;
 mod options;
+mod pace;
+mod plain;
+mod random;
 mod receiver;
 mod report;
 mod server;
@@ -21,9 +29,9 @@ mod window;
 
 use std::process::ExitCode;
 
+use handshake::Opened;
 use options::{Mode, Options};
 use report::Report;
-use stream::Stream;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
@@ -59,6 +67,9 @@ fn run(options: &Options) -> Result<Report, String> {
     if let Some(cpu) = options.cpu {
         sys::pin_to_cpu(cpu).map_err(|error| format!("--cpu {cpu}: {error}"))?;
     }
+    if options.background {
+        sys::yield_to_others().map_err(|error| format!("--background: {error}"))?;
+    }
     sys::raise_open_files(options.conns as u64 + 64).map_err(|error| {
         format!(
             "{} connections need more open files: {error}",
@@ -74,11 +85,11 @@ fn run(options: &Options) -> Result<Report, String> {
 }
 
 /// Opens all connections, one after the other.
-fn connect_all(options: &Options) -> Result<Vec<Stream>, String> {
+fn connect_all(options: &Options) -> Result<Vec<Opened>, String> {
     let tls = options.tls.then(tls::config).transpose()?;
     (0..options.conns)
         .map(|index| {
-            handshake::connect(options.server, tls.as_ref())
+            handshake::connect(options.server, tls.as_ref(), options.deflate)
                 .map_err(|error| format!("connection {index} to {}: {error}", options.server))
         })
         .collect()

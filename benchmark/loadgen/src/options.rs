@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::extension::Deflate;
 use crate::frame::Shape;
+use crate::json;
 
 pub const USAGE: &str = "\
 usage: loadgen --port PORT [options]
@@ -20,9 +22,17 @@ usage: loadgen --port PORT [options]
   --warmup SECS      not measured, default 0.5
   --secs SECS        measured (idle: held; flood: sent), default 2
   --msgs N           end after N messages (a multiple of --pipeline) instead
+  --interval MS      echo: each connection begins a burst every MS milliseconds, or as soon after
+                     that as the last one is back; latency counts from when it was due
+  --deflate HOW      echo, idle: offer permessage-deflate and send compressed JSON text of --size
+                     bytes, 80 or more; every echo has to be compressed and is compared in full
+                     no-takeover: both ends without context takeover
+                     takeover: both ends with it
+                     any: as the server answers
   --tls              echo: over TLS 1.3; the certificate is not verified
-  --echo             connect: one message is echoed on each connection
+  --echo             connect, idle: one message is echoed on each connection
   --cpu N            pin the generator to a core
+  --background       run only when nothing else on the core wants to (SCHED_IDLE)
   --spin             poll without sleeping
   --verify-all       compare every payload in full (over 4096 bytes: one in eight)
   --server-pid PID   sample the server's CPU time and memory
@@ -47,9 +57,12 @@ pub struct Options {
     pub warmup: Duration,
     pub secs: Duration,
     pub msgs: Option<u64>,
+    pub interval: Option<Duration>,
+    pub deflate: Option<Deflate>,
     pub tls: bool,
     pub echo: bool,
     pub cpu: Option<usize>,
+    pub background: bool,
     pub spin: bool,
     pub verify_all: bool,
     pub server_pid: Option<u32>,
@@ -72,9 +85,12 @@ impl Options {
             warmup: Duration::from_millis(500),
             secs: Duration::from_secs(2),
             msgs: None,
+            interval: None,
+            deflate: None,
             tls: false,
             echo: false,
             cpu: None,
+            background: false,
             spin: false,
             verify_all: false,
             server_pid: None,
@@ -95,9 +111,15 @@ impl Options {
                 "--warmup" => options.warmup = seconds(&name, &value()?)?,
                 "--secs" => options.secs = seconds(&name, &value()?)?,
                 "--msgs" => options.msgs = Some(number(&name, &value()?)?),
+                "--interval" => options.interval = Some(millis(&name, &value()?)?),
+                "--deflate" => {
+                    options.deflate = Some(deflate(&value()?)?);
+                    options.shape.text = true;
+                }
                 "--tls" => options.tls = true,
                 "--echo" => options.echo = true,
                 "--cpu" => options.cpu = Some(number(&name, &value()?)?),
+                "--background" => options.background = true,
                 "--spin" => options.spin = true,
                 "--verify-all" => options.verify_all = true,
                 "--server-pid" => options.server_pid = Some(number(&name, &value()?)?),
@@ -129,8 +151,20 @@ impl Options {
         if self.tls && self.mode != Mode::Echo {
             return Err("--tls is for --mode echo".to_owned());
         }
-        if self.echo && self.mode != Mode::Connect {
-            return Err("--echo is for --mode connect".to_owned());
+        if self.echo && !matches!(self.mode, Mode::Connect | Mode::Idle) {
+            return Err("--echo is for --mode connect and --mode idle".to_owned());
+        }
+        if self.interval.is_some() && (self.mode != Mode::Echo || self.spin) {
+            return Err("--interval is for --mode echo without --spin".to_owned());
+        }
+        if self.deflate.is_some() {
+            if !matches!(self.mode, Mode::Echo | Mode::Idle) {
+                return Err("--deflate is for --mode echo and --mode idle".to_owned());
+            }
+            if self.shape.size < json::MIN_LEN || !self.shape.text {
+                let least = json::MIN_LEN;
+                return Err(format!("--deflate needs text of --size {least} at least"));
+            }
         }
         if self.msgs.is_some() && self.mode == Mode::Connect {
             return Err("--mode connect ends after --secs, not after --msgs".to_owned());
@@ -155,6 +189,14 @@ fn mode(value: &str) -> Result<Mode, String> {
     }
 }
 
+fn deflate(value: &str) -> Result<Deflate, String> {
+    let mut names = Deflate::NAMES.into_iter();
+    names
+        .find(|(name, _)| *name == value)
+        .map(|(_, deflate)| deflate)
+        .ok_or_else(|| format!("unknown --deflate {value}\n\n{USAGE}"))
+}
+
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
     value
         .parse()
@@ -167,6 +209,13 @@ fn seconds(name: &str, value: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| duration.as_secs() <= 3600)
         .ok_or_else(|| format!("{name} {value} is not between 0 and 3600"))
+}
+
+fn millis(name: &str, value: &str) -> Result<Duration, String> {
+    match number(name, value)? {
+        millis @ 1..=1000 => Ok(Duration::from_millis(millis)),
+        _ => Err(format!("{name} must be between 1 and 1000")),
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +262,13 @@ mod tests {
             "--port 9 --mode idle --tls",
             "--port 9 --mode flood --echo",
             "--port 9 --mode connect --msgs 5",
+            "--port 9 --deflate sometimes --size 1024",
+            "--port 9 --deflate any --size 79",
+            "--port 9 --deflate any --size 1024 --binary",
+            "--port 9 --deflate any --size 1024 --mode connect",
+            "--port 9 --interval 0",
+            "--port 9 --interval 1001",
+            "--port 9 --interval 5 --spin",
             "--port 9 --verbose",
         ] {
             assert!(parse(line).is_err(), "{line:?} was accepted");

@@ -10,6 +10,17 @@ pub struct Header {
     pub len: u64,
 }
 
+impl Header {
+    /// Bytes of the header itself, in its shortest form and without a mask.
+    pub fn wire_len(self) -> u64 {
+        match self.len {
+            0..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        }
+    }
+}
+
 #[derive(PartialEq, Debug)]
 pub enum Event<'a> {
     Start(Header),

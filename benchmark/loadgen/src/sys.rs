@@ -92,6 +92,17 @@ pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     Ok(())
 }
 
+/// Has the calling thread run only when no other of its core wants to.
+pub fn yield_to_others() -> io::Result<()> {
+    // SAFETY: an all-zero sched_param is valid, with the priority 0 that SCHED_IDLE needs, and the
+    // kernel only reads it.
+    check(unsafe {
+        let param: libc::sched_param = std::mem::zeroed();
+        libc::sched_setscheduler(0, libc::SCHED_IDLE, &param)
+    })?;
+    Ok(())
+}
+
 /// Raises the soft limit of open files to `wanted`, or fails if the hard limit is below it.
 pub fn raise_open_files(wanted: u64) -> io::Result<()> {
     let mut limit = libc::rlimit {

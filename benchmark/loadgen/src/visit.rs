@@ -35,7 +35,7 @@ impl Plan {
         push_frame(&mut close, OPCODE_CLOSE, &NORMAL_CLOSURE, MASK);
         Self {
             server,
-            request: handshake::request(server).into_bytes(),
+            request: handshake::request(server, None).into_bytes(),
             close,
             echo: echo.map(|shape| (shape, Pool::new(shape))),
         }
@@ -94,7 +94,7 @@ impl Visit {
             phase: Phase::Accept,
             outgoing: Vec::new(),
             written: 0,
-            response: Response::default(),
+            response: Response::new(None),
             receiver: Receiver::default(),
             received: Vec::new(),
             expected: Vec::new(),
