@@ -1,8 +1,10 @@
 //! Which connections of an I/O thread hold a compressor, and how long.
 //!
-//! Under context takeover a connection keeps the compressor of its last message: 376 KiB at the
-//! defaults. A compressor may forget its history at any time, which costs nothing but bytes on the
-//! wire; so the number of them is bounded, and idle ones go.
+//! Under context takeover a connection keeps the compressor of its last message, 376 KiB at the
+//! defaults, until others want one: a compressor that was used just now is in the processor's cache,
+//! and to tell it the last 16 KiB of another connection's history costs less than to fetch 376 KiB
+//! from memory. Measured with messages of 1 KiB: 26 us with one compressor for one connection, 113 us
+//! with 50 for 50, and 63 us with one for 50.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -13,7 +15,7 @@ use super::io_thread::ThreadContext;
 
 /// Most compressors that the connections of a thread hold between messages; the one that was used
 /// longest ago goes first.
-const MOST: usize = if cfg!(test) { 2 } else { 128 };
+const MOST: usize = if cfg!(test) { 2 } else { 4 };
 
 /// A compressor that was not used for this long, or up to twice as long, goes.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 5000 });

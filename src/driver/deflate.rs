@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::proto::Role;
-use crate::proto::deflate::{DeflateOptions, DeflateParams, Deflater};
+use crate::proto::deflate::{DeflateOptions, DeflateParams};
 
 /// The `perMessageDeflate` option.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Deflate {
     /// connection are over the budget.
     pub fn options_now(&self, role: Role) -> Cow<'_, DeflateOptions> {
         let full = self.budget.is_some_and(|budget| {
-            let more = context_len(&DeflateParams::default(), role, &self.options);
+            let more = context_len(&DeflateParams::default(), role);
             CONTEXTS.load(Ordering::Relaxed).saturating_add(more) > budget
         });
         if !full {
@@ -42,7 +42,7 @@ impl Deflate {
 
     /// Takes what `params` entitle a connection to.
     pub fn reserve(&self, params: &DeflateParams, role: Role) -> Contexts {
-        let bytes = context_len(params, role, &self.options);
+        let bytes = context_len(params, role);
         CONTEXTS.fetch_add(bytes, Ordering::Relaxed);
         Contexts(bytes)
     }
@@ -54,14 +54,14 @@ impl Drop for Contexts {
     }
 }
 
-/// The compressor and the peer's window, where takeover has them kept.
-fn context_len(params: &DeflateParams, role: Role, options: &DeflateOptions) -> u64 {
-    let mut bytes = 0;
+/// The windows of both ends, where takeover has them kept.
+fn context_len(params: &DeflateParams, role: Role) -> u64 {
+    let mut bytes: u64 = 0;
     if params.encoder_takeover(role) {
-        bytes += Deflater::new(params, role, 0, options.compressor).compressor_len();
+        bytes += 1 << params.encoder_window_bits(role);
     }
     if params.decoder_takeover(role) {
         bytes += 1 << params.decoder_window_bits(role);
     }
-    bytes as u64
+    bytes
 }

@@ -240,22 +240,12 @@ fn few_compressors_are_held_and_none_for_long() {
         // two on each of two threads
         assert!(held(&host, &peers) <= 4, "round {round}");
     }
-    assert!(
-        lengths.iter().all(|len| *len == lengths[0]),
-        "all forgotten"
-    );
     until("idle ones are gone", || held(&host, &peers) == 0);
 
-    let (peer, conn, _) = &mut peers[0];
-    let mut lengths = Vec::new();
-    for _ in 0..2 {
-        host.send(*conn, DEFLATED, &text);
-        lengths.push(peer.recv_frame(true).2.len());
+    let (first, second) = lengths.split_at(8);
+    for (len, again) in first.iter().zip(second) {
+        assert!(*again < len / 4, "the history is of use: {lengths:?}");
     }
-    assert!(
-        lengths[1] < lengths[0] / 4,
-        "the history is of use: {lengths:?}"
-    );
 }
 
 #[test]
@@ -263,7 +253,7 @@ fn beyond_the_budget_there_is_no_takeover() {
     const NONE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     let mut host = Host::new();
     // of two, but not of three
-    let address = listen(&mut host, Some(1_000_000), 0);
+    let address = listen(&mut host, Some(150_000), 0);
     let agreed = |host: &mut Host| upgraded(host, address);
     let (first, id, extensions) = agreed(&mut host);
     assert_eq!(extensions, "permessage-deflate");

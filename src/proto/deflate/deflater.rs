@@ -5,12 +5,17 @@ use std::fmt;
 pub use zlib_rs::Strategy;
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
+use super::history::History;
 use super::{DeflateParams, TAIL, pool};
 use crate::proto::Role;
 
 /// Room for output that a call of the compressor gets at least. zlib asks for more than 6 bytes, so
 /// that a flush marker is not written twice.
 const MIN_ROOM: usize = 64;
+
+/// How much of the history a compressor is given that did not see it: twice the message, which is
+/// what it costs to read it in, and no less than this.
+const PRIMED_MIN: usize = 16 * 1024;
 
 /// zlib's knobs, those of its window apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +39,11 @@ impl Default for CompressorOptions {
 }
 
 /// The sending half's state. It has a compressor within a message and, under context takeover, from
-/// its first message on.
+/// then on until it is [released](Self::release).
 pub struct Deflater {
     config: DeflateConfig,
-    takeover: bool,
+    /// What went out last, under context takeover.
+    history: Option<History>,
     threshold: usize,
     stream: Option<Deflate>,
     /// `stream` has put out all that it was given.
@@ -68,7 +74,9 @@ impl Deflater {
         };
         Self {
             config,
-            takeover: params.encoder_takeover(role),
+            history: params
+                .encoder_takeover(role)
+                .then(|| History::new(1 << params.encoder_window_bits(role))),
             threshold,
             stream: None,
             is_flushed: true,
@@ -78,11 +86,11 @@ impl Deflater {
     /// Whether a message whose first fragment is this long is compressed, if it may be: as in ws,
     /// for a history of its own every message is worth it.
     pub fn wants(&self, len: usize) -> bool {
-        self.takeover || len >= self.threshold
+        self.takeover() || len >= self.threshold
     }
 
     pub fn takeover(&self) -> bool {
-        self.takeover
+        self.history.is_some()
     }
 
     /// Adds a message, or with `fin` false a fragment of one, to `out`, compressed and flushed.
@@ -90,8 +98,16 @@ impl Deflater {
         let start = out.len();
         out.reserve(input.len() / 4 + MIN_ROOM);
         self.run(input, DeflateFlush::SyncFlush, out);
+        self.remember(input);
         if fin {
             self.end_message(start, out);
+        }
+    }
+
+    /// Messages to come may refer to `input`, which was compressed.
+    pub(super) fn remember(&mut self, input: &[u8]) {
+        if let Some(history) = &mut self.history {
+            history.push(input);
         }
     }
 
@@ -100,8 +116,8 @@ impl Deflater {
         self.run(input, DeflateFlush::NoFlush, out);
     }
 
-    /// Gives the compressor back, and the history with it, which the peer does not mind: nothing
-    /// that follows refers to it. What is compressed next gets another. Between frames only.
+    /// Gives the compressor back. What is compressed next gets another, which is told the end of the
+    /// history. Between frames only.
     pub fn release(&mut self) {
         let stream = self.stream.take();
         // One that was given up within a message is not lent again: not all of it is reset.
@@ -116,6 +132,11 @@ impl Deflater {
         self.stream.is_some()
     }
 
+    /// Bytes of memory held from message to message, a compressor apart.
+    pub fn held(&self) -> usize {
+        self.history.as_ref().map_or(0, History::capacity)
+    }
+
     /// Bytes of memory that a compressor of these parameters takes.
     pub fn compressor_len(&self) -> usize {
         let window = 1_usize << -self.config.window_bits;
@@ -126,10 +147,10 @@ impl Deflater {
     }
 
     pub(super) fn run(&mut self, input: &[u8], flush: DeflateFlush, out: &mut Vec<u8>) {
-        let config = self.config;
+        let (config, history) = (self.config, self.history.as_ref());
         let stream = self
             .stream
-            .get_or_insert_with(|| pool::take_compressor(config));
+            .get_or_insert_with(|| begin(config, history, input.len()));
         self.is_flushed = flush != DeflateFlush::NoFlush;
         let mut taken = 0;
         loop {
@@ -166,10 +187,23 @@ impl Deflater {
             debug_assert_eq!(out.len(), start);
             out.push(0x00);
         }
-        if !self.takeover {
+        if !self.takeover() {
             self.release();
         }
     }
+}
+
+/// A compressor that knows the end of the history: for a message of `len` bytes that is to come.
+fn begin(config: DeflateConfig, history: Option<&History>, len: usize) -> Deflate {
+    let mut stream = pool::take_compressor(config);
+    let most = len.saturating_mul(2).max(PRIMED_MIN);
+    for part in history.map_or([&[][..]; 2], |history| history.last(most)) {
+        if !part.is_empty() {
+            // Refused only by a compressor that writes zlib's header.
+            let _ = stream.set_dictionary(part);
+        }
+    }
+    stream
 }
 
 impl Drop for Deflater {
@@ -182,7 +216,7 @@ impl fmt::Debug for Deflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deflater")
             .field("config", &self.config)
-            .field("takeover", &self.takeover)
+            .field("takeover", &self.takeover())
             .field("threshold", &self.threshold)
             .field("holding", &self.is_holding())
             .finish()

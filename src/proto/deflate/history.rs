@@ -41,6 +41,14 @@ impl History {
         [older, newer]
     }
 
+    /// The last `most` of them at most, in two parts.
+    pub fn last(&self, most: usize) -> [&[u8]; 2] {
+        let [older, newer] = self.parts();
+        let newer = &newer[newer.len().saturating_sub(most)..];
+        let most = most - newer.len();
+        [&older[older.len().saturating_sub(most)..], newer]
+    }
+
     pub fn clear(&mut self) {
         self.ring = Vec::new();
         self.start = 0;
@@ -80,6 +88,9 @@ mod tests {
                 all.extend_from_slice(data);
                 let expected = &all[all.len().saturating_sub(limit)..];
                 assert_eq!(history.parts().concat(), expected);
+                let most = rng.below(2 * limit);
+                let last = &expected[expected.len().saturating_sub(most)..];
+                assert_eq!(history.last(most).concat(), last);
                 assert!(history.capacity() <= limit.min(2 * all.len()));
             }
         }

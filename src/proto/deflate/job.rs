@@ -63,6 +63,7 @@ impl CompressJob {
     /// The connection's compressor, the message, and what it compresses to.
     pub(in crate::proto) fn finish(mut self) -> (Box<Deflater>, Bytes, Vec<u8>) {
         while !self.step(usize::MAX) {}
+        self.deflater.remember(&self.input);
         (self.deflater, self.input, self.out)
     }
 }

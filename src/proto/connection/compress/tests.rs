@@ -117,10 +117,7 @@ fn a_compressor_is_held_under_takeover_until_it_is_released() {
             assert_eq!(with.server.compressor_held(), 0);
         }
     }
-    assert!(
-        lens[0] > 300 && lens[1] < 30 && lens[2] == lens[0],
-        "{lens:?}"
-    );
+    assert!(lens[0] > 300 && lens[1] < 30 && lens[2] < 30, "{lens:?}");
     let expected = [(); 3].map(|()| Seen::Binary(data.clone()));
     assert_eq!(with.deliver_to_client(usize::MAX), expected);
 
