@@ -119,9 +119,7 @@ impl Generator {
         if connection.is_idle() && self.quota >= self.depth {
             let due = match &mut self.pace {
                 None => Some(None),
-                Some(pace) => pace
-                    .take(token, Instant::now())
-                    .map(|due| held_up.then_some(due)),
+                Some(pace) => pace.take(token, Instant::now(), held_up).map(Some),
             };
             if let Some(since) = due {
                 self.quota -= self.depth;

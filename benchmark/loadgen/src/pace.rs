@@ -19,14 +19,20 @@ impl Pace {
         }
     }
 
-    /// The time at which a burst of the connection has been due, if there is one that was not
-    /// taken yet. None is left out: behind one that took long several are due.
-    pub fn take(&mut self, connection: usize, now: Instant) -> Option<Instant> {
-        let due = self.due[connection];
-        (due <= now).then(|| {
-            self.due[connection] = due + self.interval;
-            due
-        })
+    /// If a burst of the connection is due: since when. `held_up`: it had to wait for the echoes of
+    /// the one before, and none is left out however many are due by now. Otherwise it is the
+    /// generator that comes late, to one burst or to several, which says nothing about the server.
+    pub fn take(&mut self, connection: usize, now: Instant, held_up: bool) -> Option<Instant> {
+        let due = &mut self.due[connection];
+        let late = now.checked_duration_since(*due)?;
+        if held_up {
+            let since = *due;
+            *due += self.interval;
+            return Some(since);
+        }
+        let missed = late.as_nanos() / self.interval.as_nanos();
+        *due += self.interval * (missed as u32 + 1);
+        Some(now)
     }
 }
 
@@ -34,17 +40,38 @@ impl Pace {
 mod tests {
     use super::*;
 
+    fn at(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
     #[test]
-    fn every_burst_has_its_time() {
+    fn due_times_are_spread_and_come_again() {
         let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
         let mut pace = Pace::new(Duration::from_millis(10), 2, start);
-        assert_eq!(pace.take(0, start), Some(start));
-        assert_eq!(pace.take(1, at(4)), None);
-        assert_eq!(pace.take(1, at(5)), Some(at(5)));
-        // The first connection was held up.
-        assert_eq!(pace.take(0, at(29)), Some(at(10)));
-        assert_eq!(pace.take(0, at(29)), Some(at(20)));
-        assert_eq!(pace.take(0, at(29)), None);
+        assert_eq!(pace.take(0, start, false), Some(start));
+        assert_eq!(pace.take(0, at(start, 9), false), None);
+        assert_eq!(pace.take(1, at(start, 4), false), None);
+        assert_eq!(pace.take(1, at(start, 5), false), Some(at(start, 5)));
+        assert_eq!(pace.take(0, at(start, 10), false), Some(at(start, 10)));
+    }
+
+    #[test]
+    fn what_the_server_held_up_is_sent_later_and_counts_from_its_time() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Duration::from_millis(10), 1, start);
+        let now = at(start, 19);
+        assert_eq!(pace.take(0, now, true), Some(start));
+        assert_eq!(pace.take(0, now, true), Some(at(start, 10)));
+        assert_eq!(pace.take(0, now, true), None);
+    }
+
+    #[test]
+    fn what_the_generator_missed_is_left_out() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Duration::from_millis(10), 1, start);
+        let now = at(start, 2015);
+        assert_eq!(pace.take(0, now, false), Some(now));
+        assert_eq!(pace.take(0, now, true), None);
+        assert_eq!(pace.take(0, at(start, 2021), true), Some(at(start, 2020)));
     }
 }
