@@ -76,7 +76,7 @@ pub fn adopt(env: Rc<LocalEnvironment>, id: u32, adoption: Adoption) {
     let conn = Connection::new(env, id, role, &options, None);
     conn.link.lock().proto.transmit().push_raw(&response);
     conn.io().pending = head;
-    conn.enable_deflate(&mut conn.io(), deflate, Some(&options));
+    conn.enable_deflate(deflate, Some(&options));
     conn.clone().start(transport, Stage::Open, None, true);
     conn.open(&mut conn.io());
     #[cfg(unix)]

@@ -134,7 +134,7 @@ impl Connection {
         self.link.lock().proto.transmit().push_raw(response);
         if upgrade {
             let options = self.listener.as_ref().map(|listener| &listener.options);
-            self.enable_deflate(&mut io, deflate, options);
+            self.enable_deflate(deflate, options);
             self.open(&mut io);
         } else {
             self.refuse(&mut io);

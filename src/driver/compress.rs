@@ -1,6 +1,7 @@
 //! Messages on their way out: small ones are framed at once; large ones are compressed in slices,
 //! so that other connections get their turn, and what is sent meanwhile waits behind them.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Context;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 
 use super::command::{Command, Range, SendFlags};
 use super::connection::Connection;
+use super::deflate::Contexts;
 use super::io_thread::yield_turn;
 use crate::proto::connection::SendPayload;
 use crate::proto::deflate::CompressJob;
@@ -26,8 +28,33 @@ const TURN_MAX: usize = 128 * 1024;
 /// Messages below this cost too little to be put off.
 const SMALL: usize = 1024;
 
+/// What a connection has where permessage-deflate was agreed on.
+pub(super) struct Deflating {
+    compression: RefCell<Option<Box<Compression>>>,
+    /// For `compressors.rs`: when the compressor was used last; 0: none is held.
+    pub compressed_at: Cell<u64>,
+    /// The share in the budget of contexts.
+    contexts: Cell<Option<Contexts>>,
+}
+
+impl Deflating {
+    pub fn new(contexts: Contexts) -> Self {
+        Self {
+            compression: RefCell::new(None),
+            compressed_at: Cell::new(0),
+            contexts: Cell::new(Some(contexts)),
+        }
+    }
+
+    /// The connection is gone.
+    pub fn stop(&self) {
+        self.compression.take();
+        self.contexts.take();
+    }
+}
+
 /// A large message that is being compressed.
-pub(super) struct Compression {
+struct Compression {
     job: Option<CompressJob>,
     flags: SendFlags,
     key: u32,
@@ -48,7 +75,7 @@ impl Connection {
         let compress = flags.has(SendFlags::COMPRESS);
         let len = payload.bytes().len();
         let mut compresses = false;
-        if compress && self.deflates.get() {
+        if let Some(deflating) = self.deflating.get().filter(|_| compress) {
             let mut state = self.link.lock();
             compresses = state.proto.will_compress(compress, len);
             let turn = &self.env.context.compressors.turn;
@@ -60,7 +87,7 @@ impl Connection {
                 };
                 let job = state.proto.start_compress(binary, fin, compress, bytes);
                 drop(state);
-                *self.compression.borrow_mut() = Some(Box::new(Compression {
+                *deflating.compression.borrow_mut() = Some(Box::new(Compression {
                     job,
                     flags,
                     key,
@@ -83,7 +110,10 @@ impl Connection {
     /// Puts `command` behind the message that is being compressed; gives it back if there is none,
     /// or it need not wait.
     pub(super) fn hold_back(&self, mut command: Command, data: &[u8]) -> Option<Command> {
-        let mut compression = self.compression.borrow_mut();
+        let Some(deflating) = self.deflating.get() else {
+            return Some(command);
+        };
+        let mut compression = deflating.compression.borrow_mut();
         let Some(compression) = &mut *compression else {
             return Some(command);
         };
@@ -109,7 +139,10 @@ impl Connection {
 
     /// Compresses a slice; when that was the last, sends the message and what waits behind it.
     pub(super) fn compress_on(self: &Rc<Self>, cx: &mut Context<'_>) {
-        let mut slot = self.compression.borrow_mut();
+        let Some(deflating) = self.deflating.get() else {
+            return;
+        };
+        let mut slot = deflating.compression.borrow_mut();
         let Some(compression) = &mut *slot else {
             return;
         };
@@ -141,7 +174,7 @@ impl Connection {
             if self.io().transport.is_none() {
                 return;
             }
-            if let Some(next) = &mut *self.compression.borrow_mut() {
+            if let Some(next) = &mut *deflating.compression.borrow_mut() {
                 next.waiting = waiting;
                 return yield_turn(&self.env.context, cx);
             }

@@ -36,8 +36,11 @@ impl ThreadContext {
     /// `conn` has compressed a message.
     pub fn compressed(self: &Rc<Self>, conn: &Rc<Connection>) {
         let own = &self.compressors;
+        let Some(deflating) = conn.deflating.get() else {
+            return;
+        };
         own.clock.set(own.clock.get() + 1);
-        let before = conn.compressed_at.replace(own.clock.get());
+        let before = deflating.compressed_at.replace(own.clock.get());
         if before != 0 || conn.link.lock().proto.compressor_held() == 0 {
             return;
         }
@@ -59,7 +62,7 @@ impl Compressors {
         let oldest = holders
             .iter()
             .enumerate()
-            .min_by_key(|(_, conn)| conn.upgrade().map_or(0, |conn| conn.compressed_at.get()));
+            .min_by_key(|(_, conn)| conn.upgrade().map_or(0, |conn| last_use(&conn)));
         if let Some((at, _)) = oldest {
             release(&holders.swap_remove(at));
         }
@@ -70,9 +73,7 @@ impl Compressors {
         let looked = self.looked.replace(self.clock.get());
         let mut holders = self.holders.borrow_mut();
         holders.retain(|conn| {
-            let is_idle = conn
-                .upgrade()
-                .is_none_or(|conn| conn.compressed_at.get() <= looked);
+            let is_idle = conn.upgrade().is_none_or(|conn| last_use(&conn) <= looked);
             if is_idle {
                 release(conn);
             }
@@ -92,9 +93,17 @@ async fn sweep(context: Rc<ThreadContext>) {
     }
 }
 
+fn last_use(conn: &Connection) -> u64 {
+    conn.deflating
+        .get()
+        .map_or(0, |deflating| deflating.compressed_at.get())
+}
+
 fn release(conn: &Weak<Connection>) {
     if let Some(conn) = conn.upgrade() {
-        conn.compressed_at.set(0);
+        if let Some(deflating) = conn.deflating.get() {
+            deflating.compressed_at.set(0);
+        }
         conn.link.lock().proto.release_compressor();
     }
 }

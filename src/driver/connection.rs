@@ -8,7 +8,7 @@
 //!  adopted: ─────────────────────────────────┘
 //! ```
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -19,9 +19,8 @@ use std::time::{Duration, Instant};
 
 use super::batch::Kind;
 use super::command::{AutoPong, ConnectionOptions, Dial};
-use super::compress::Compression;
+use super::compress::Deflating;
 use super::counters::Counter;
-use super::deflate::Contexts;
 use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
@@ -55,11 +54,7 @@ pub struct Connection {
     pub(super) paused: Cell<bool>,
     pub(super) dirty: Cell<bool>,
     /// permessage-deflate was agreed on.
-    pub(super) deflates: Cell<bool>,
-    /// The message that is being compressed in slices.
-    pub(super) compression: RefCell<Option<Box<Compression>>>,
-    /// For `compressors.rs`: when the compressor was used last; 0: none is held.
-    pub(super) compressed_at: Cell<u64>,
+    pub(super) deflating: OnceCell<Box<Deflating>>,
 }
 
 /// What only the owning thread touches.
@@ -92,8 +87,6 @@ pub(super) struct Io {
     pub(super) errno: u32,
     /// More of `pending` is to be inflated when others have had their turn.
     pub(super) sliced: bool,
-    /// The share in the budget of compression contexts.
-    contexts: Option<Contexts>,
 }
 
 pub(super) enum Stage {
@@ -177,15 +170,12 @@ impl Connection {
                 counter,
                 errno: 0,
                 sliced: false,
-                contexts: None,
             }),
             waker: RefCell::new(None),
             announced: Cell::new(false),
             paused: Cell::new(false),
             dirty: Cell::new(false),
-            deflates: Cell::new(false),
-            compression: RefCell::new(None),
-            compressed_at: Cell::new(0),
+            deflating: OnceCell::new(),
         })
     }
 
@@ -232,7 +222,6 @@ impl Connection {
     /// Messages may be compressed, as was agreed; to be called before the connection is open.
     pub(super) fn enable_deflate(
         &self,
-        io: &mut Io,
         params: Option<DeflateParams>,
         options: Option<&ConnectionOptions>,
     ) {
@@ -240,11 +229,12 @@ impl Connection {
         let (Some(params), Some(deflate)) = (params, deflate) else {
             return;
         };
-        self.deflates.set(true);
         let mut state = self.link.lock();
         state.proto.enable_deflate(&params, &deflate.options);
         state.proto.set_inflate_slice(INFLATE_SLICE);
-        io.contexts = Some(deflate.reserve(&params, state.proto.role()));
+        let contexts = deflate.reserve(&params, state.proto.role());
+        // agreed on once
+        let _ = self.deflating.set(Box::new(Deflating::new(contexts)));
     }
 
     /// From here on the bytes are frames.
@@ -443,9 +433,10 @@ impl Connection {
         let errno = io.errno;
         io.pending = Vec::new();
         io.timer = None;
-        io.contexts = None;
         drop(io);
-        self.compression.take();
+        if let Some(deflating) = self.deflating.get() {
+            deflating.stop();
+        }
         self.env.shared.set_link(self.id, None);
         self.env.remove(self.id);
         if self.announced.get() {

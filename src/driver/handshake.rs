@@ -106,7 +106,7 @@ impl Connection {
         );
         self.link.lock().proto.transmit().push_raw(&head);
         self.announced.set(true);
-        self.enable_deflate(io, params, Some(&listener.options));
+        self.enable_deflate(params, Some(&listener.options));
         self.open(io);
         let notice = Notice::Connection {
             listener: listener_id,
@@ -221,7 +221,7 @@ impl Connection {
                 match &outcome {
                     Ok((_, deflate)) => {
                         io.pending.drain(..consumed);
-                        self.enable_deflate(io, *deflate, Some(&options));
+                        self.enable_deflate(*deflate, Some(&options));
                         self.open(io);
                     }
                     // JavaScript may want to read it, from its first byte on

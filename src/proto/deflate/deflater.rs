@@ -45,7 +45,7 @@ pub struct Deflater {
     /// What went out last, under context takeover.
     history: Option<History>,
     threshold: usize,
-    stream: Option<Deflate>,
+    stream: Option<Box<Deflate>>,
     /// `stream` has put out all that it was given.
     is_flushed: bool,
 }
@@ -194,7 +194,7 @@ impl Deflater {
 }
 
 /// A compressor that knows the end of the history: for a message of `len` bytes that is to come.
-fn begin(config: DeflateConfig, history: Option<&History>, len: usize) -> Deflate {
+fn begin(config: DeflateConfig, history: Option<&History>, len: usize) -> Box<Deflate> {
     let mut stream = pool::take_compressor(config);
     let most = len.saturating_mul(2).max(PRIMED_MIN);
     for part in history.map_or([&[][..]; 2], |history| history.last(most)) {

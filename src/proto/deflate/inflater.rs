@@ -21,7 +21,7 @@ const SHRINK_MIN: usize = 32 * 1024;
 pub struct Inflater {
     /// What the peer's compressor may refer to, under context takeover.
     history: Option<History>,
-    stream: Option<Inflate>,
+    stream: Option<Box<Inflate>>,
     /// `stream` has had input since it began: it is not where a stream may end.
     begun: bool,
     /// Output of one call of [`inflate`](Self::inflate) at which it returns before its input ends.
@@ -191,7 +191,7 @@ struct Step {
 }
 
 /// An inflater that knows the history.
-fn begin(history: Option<&History>) -> Inflate {
+fn begin(history: Option<&History>) -> Box<Inflate> {
     let mut stream = pool::take_inflater();
     for part in history.map_or([&[][..]; 2], History::parts) {
         if !part.is_empty() {

@@ -19,8 +19,12 @@ const SPARE_BUFFER_LEN: usize = 64 * 1024;
 #[derive(Default)]
 struct Pool {
     /// The one that was given last is at the end.
-    compressors: Vec<(DeflateConfig, Deflate)>,
-    inflaters: Vec<Inflate>,
+    compressors: Vec<(DeflateConfig, Box<Deflate>)>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection that holds none is to be small, and boxes move as they are"
+    )]
+    inflaters: Vec<Box<Inflate>>,
     buffers: Vec<Vec<u8>>,
 }
 
@@ -29,7 +33,7 @@ thread_local! {
 }
 
 /// A compressor without history.
-pub(super) fn take_compressor(config: DeflateConfig) -> Deflate {
+pub(super) fn take_compressor(config: DeflateConfig) -> Box<Deflate> {
     let spare = with_pool(|pool| {
         let at = pool
             .compressors
@@ -42,11 +46,11 @@ pub(super) fn take_compressor(config: DeflateConfig) -> Deflate {
             compressor.reset();
             compressor
         }
-        None => Deflate::new_with_config(config),
+        None => Box::new(Deflate::new_with_config(config)),
     }
 }
 
-pub(super) fn give_compressor(config: DeflateConfig, compressor: Deflate) {
+pub(super) fn give_compressor(config: DeflateConfig, compressor: Box<Deflate>) {
     with_pool(|pool| {
         if pool.compressors.len() == SPARE_COMPRESSORS {
             pool.compressors.remove(0);
@@ -56,17 +60,17 @@ pub(super) fn give_compressor(config: DeflateConfig, compressor: Deflate) {
 }
 
 /// An inflater without history, for a window of any size: those of zlib-rs are all of 32 KiB.
-pub(super) fn take_inflater() -> Inflate {
+pub(super) fn take_inflater() -> Box<Inflate> {
     match with_pool(|pool| pool.inflaters.pop()).flatten() {
         Some(mut inflater) => {
             inflater.reset(false);
             inflater
         }
-        None => Inflate::new(false, super::MAX_WINDOW_BITS),
+        None => Box::new(Inflate::new(false, super::MAX_WINDOW_BITS)),
     }
 }
 
-pub(super) fn give_inflater(inflater: Inflate) {
+pub(super) fn give_inflater(inflater: Box<Inflate>) {
     with_pool(|pool| {
         if pool.inflaters.len() < SPARE_INFLATERS {
             pool.inflaters.push(inflater);
@@ -111,11 +115,14 @@ mod tests {
     #[test]
     fn what_a_thread_keeps_is_bounded_and_goes_to_its_like() {
         for level in 0..9 {
-            give_compressor(config(level), Deflate::new_with_config(config(level)));
-            give_inflater(Inflate::new(false, 15));
+            give_compressor(
+                config(level),
+                Box::new(Deflate::new_with_config(config(level))),
+            );
+            give_inflater(Box::new(Inflate::new(false, 15)));
         }
         for _ in 0..9 {
-            give_inflater(Inflate::new(false, 15));
+            give_inflater(Box::new(Inflate::new(false, 15)));
             give_buffer(Vec::with_capacity(10));
         }
         give_buffer(Vec::with_capacity(SPARE_BUFFER_LEN + 1));
