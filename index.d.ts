@@ -414,16 +414,16 @@ declare namespace WebSocket {
   /** What to agree on (RFC 7692 section 7.1), and how to compress. */
   interface PerMessageDeflateOptions {
     /**
-     * Where contexts live. `dedicated`: each connection has its own, as far as takeover is agreed on.
-     * The others agree on no takeover in either direction, so that a connection holds no context
-     * between messages: `shared` with a window of 32 KiB for what this end compresses, `shared4kb`,
-     * `shared8kb` and `shared16kb` with a smaller one, which takes less memory of the thread's and
-     * the peer's. Default: `dedicated`. Not in ws.
+     * `dedicated`: each connection has contexts of its own, as far as takeover is agreed on. The others
+     * agree on no takeover in either direction, so that a connection holds nothing between messages:
+     * `shared` with a window of 32 KiB for what this end compresses, `shared4kb`, `shared8kb` and
+     * `shared16kb` with a smaller one, which takes less of the thread's and the peer's memory.
+     * Default: `dedicated`. Not in ws.
      */
     mode?: 'dedicated' | 'shared' | 'shared4kb' | 'shared8kb' | 'shared16kb' | undefined;
     /**
-     * Bytes of memory that the contexts of all connections in the process may be entitled to; beyond
-     * it connections are agreed on without takeover. Default: no limit. Not in ws.
+     * Bytes that the contexts of all connections in the process may come to, 64 KiB each at the
+     * defaults; beyond it connections agree on no takeover. Default: no limit. Not in ws.
      */
     contextBudget?: number | undefined;
     /** True: the server forgets its context after each message. False: such an offer is declined. */
