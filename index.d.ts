@@ -760,7 +760,7 @@ declare namespace WebSocket {
       options?: PerMessageDeflateOptions & {
         /** Default: false. */
         isServer?: boolean | undefined;
-        /** Bytes of a message that is inflated. Default: 0, no limit. */
+        /** Bytes of a message that is inflated; 0, the default, = 4 GiB - 1. */
         maxPayload?: number | undefined;
       }
     );

@@ -254,3 +254,40 @@ test('a client and a server with different modes', async (t) => {
     for (const [data] of await got) assert.strictEqual(String(data), prose(70000));
   }
 });
+
+test("mode 'shared4kb': a client that asks for less than that gets it", async (t) => {
+  const offer = `${NAME}; server_max_window_bits=10`;
+  assert.deepStrictEqual(await answerTo(t, { mode: 'shared4kb' }, offer), {
+    ...NO_TAKEOVER,
+    server_max_window_bits: 10
+  });
+  const given = { mode: 'shared4kb', serverMaxWindowBits: 15 };
+  assert.deepStrictEqual(await answerTo(t, given), { ...NO_TAKEOVER, server_max_window_bits: 12 });
+});
+
+test("mode 'shared': a client forgets, whether the server asks for it or not", async (t) => {
+  const { ws, raw } = await deflateWire(t, 'client', {
+    params: 'server_no_context_takeover',
+    perMessageDeflate: { mode: 'shared', threshold: 0 }
+  });
+  const data = randomBytes(300).toString('hex');
+  for (let i = 0; i < 3; i++) ws.send(data);
+  for (let i = 0; i < 3; i++)
+    assert.strictEqual(String(inflated((await raw.frame()).payload)), data);
+});
+
+test('contextBudget: handshakes under way count', async (t) => {
+  const waiting = [];
+  const wss = await serve(t, {
+    perMessageDeflate: { contextBudget: 3 * 65536 },
+    verifyClient: (info, callback) => {
+      waiting.push(callback);
+      if (waiting.length === 6) for (const answer of waiting) answer(true);
+    }
+  });
+  const raws = await Promise.all(
+    Array.from({ length: 6 }, () => rawClient(t, wss.testPort, offering(NAME)))
+  );
+  const plain = raws.filter((raw) => extensionsOf(raw.response) === NAME);
+  assert.strictEqual(plain.length, 3);
+});

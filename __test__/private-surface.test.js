@@ -184,3 +184,43 @@ test("_receiver.removeAllListeners('conclude'): the close frame is not answered"
   ws.terminate();
   assert.strictEqual((await raw.rest()).length, 0);
 });
+
+test('_extensions: one object, which may be replaced', async (t) => {
+  const { client } = await pair(t, { perMessageDeflate: true }, { perMessageDeflate: true });
+  assert.strictEqual(client._extensions, client._extensions);
+  assert.deepStrictEqual(Object.keys(client._extensions), ['permessage-deflate']);
+  class Own extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      this._extensions = {};
+    }
+  }
+  assert.deepStrictEqual(new Own(null, undefined, {})._extensions, {});
+});
+
+test('_sender.send(): Blobs too, in order', async (t) => {
+  const { client, peer } = await pair(t);
+  const received = messages(peer, 3);
+  const options = { binary: false, compress: false, fin: true, mask: true };
+  client._sender.send(new Blob(['first']), options);
+  client.send('second');
+  client._sender.send('third', options);
+  const texts = (await received).map(([data]) => String(data));
+  assert.deepStrictEqual(texts, ['first', 'second', 'third']);
+});
+
+test('setSocket() of a subclass may narrow the options', async (t) => {
+  class Narrow extends WebSocket {
+    setSocket(socket, head, { maxPayload }) {
+      super.setSocket(socket, head, { maxPayload });
+    }
+  }
+  const wss = await serve(t, { perMessageDeflate: true, WebSocket: Narrow }, (ws) => {
+    ws.on('message', (data) => ws.send(data));
+  });
+  const client = dial(t, wss.testUrl, { perMessageDeflate: true });
+  await once(client, 'open');
+  const received = messages(client, 1);
+  client.send('compressed '.repeat(1000));
+  assert.strictEqual(String((await received)[0][0]), 'compressed '.repeat(1000));
+});

@@ -45,7 +45,7 @@ class AdoptedCarrier {
     if (!isPlain(socket)) return null;
     const early = socket.readableLength > 0 ? socket.read() : null;
     const deflate =
-      ws._deflate === null ? undefined : deflateOptions(options.perMessageDeflate, ws._isServer);
+      ws._deflate === null ? undefined : deflateOptions(ws._deflateOptions, ws._isServer);
     const received = early === null ? head : Buffer.concat([head, early]);
     const conn = native.adopt(
       socket._handle.fd,

@@ -9,7 +9,6 @@ const { createHash, randomBytes } = require('crypto');
 const { EXTENSION_NAME, GUID } = require('./constants');
 const { offeredExtensions, parseUrl, targetOf } = require('./client-options');
 const { extension } = require('./header-lists');
-const agreement = require('./agreement');
 const deflateOptions = require('./deflate-options');
 const native = require('./native');
 
@@ -190,7 +189,7 @@ class RequestHandshake {
     }
     const protocol = res.headers['sec-websocket-protocol'];
     if (protocol) ws._protocol = protocol;
-    ws._deflate = agreement(res.headers['sec-websocket-extensions']);
+    ws._agree(res.headers['sec-websocket-extensions'], this.#opts);
     ws._request = null;
     ws._req = null;
     ws.setSocket(socket, head, this.#opts);

@@ -89,7 +89,7 @@ class ConnectionSender extends Sender {
     if (options.fin) flags |= SEND.FIN;
     if (options.mask) flags |= SEND.MASK;
     if (options.compress) flags |= SEND.COMPRESS;
-    outgoing.sendNow(this.#ws, data, flags, cb);
+    outgoing.send(this.#ws, data, flags, cb);
   }
 
   sendFrame(list, cb) {
@@ -100,7 +100,7 @@ class ConnectionSender extends Sender {
 /** The extensions of a WebSocket by name. */
 function extensionsOf(ws) {
   if (ws._deflate === null) return {};
-  const options = { ...ws._options?.perMessageDeflate, isServer: ws._isServer };
+  const options = { ...ws._deflateOptions, isServer: ws._isServer };
   return { [EXTENSION_NAME]: PerMessageDeflate.of(options, ws._deflate) };
 }
 

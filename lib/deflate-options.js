@@ -34,16 +34,13 @@ function deflateOptions(option, isServer) {
   if (zlibDeflateOptions.dictionary || zlibInflateOptions.dictionary) {
     throw notSupported('A dictionary for permessage-deflate, which its peers could not know,');
   }
-  integer('zlibDeflateOptions.windowBits', zlibDeflateOptions.windowBits, 8, 15);
-  integer('zlibInflateOptions.windowBits', zlibInflateOptions.windowBits, 8, 15);
   const mode = modeOf(option.mode);
-  const own = isServer ? 'serverMaxWindowBits' : 'clientMaxWindowBits';
   return {
     serverNoContextTakeover: mode.isShared || boolean(option.serverNoContextTakeover),
     clientNoContextTakeover: mode.isShared || boolean(option.clientNoContextTakeover),
     serverMaxWindowBits: windowBits('serverMaxWindowBits', option.serverMaxWindowBits),
-    clientMaxWindowBits: windowBits('clientMaxWindowBits', option.clientMaxWindowBits),
-    ...(mode.bits !== undefined && typeof option[own] !== 'number' && { [own]: mode.bits }),
+    clientMaxWindowBits: clientMaxWindowBits(option, mode, isServer),
+    ownWindowBits: isServer ? mode.bits : undefined,
     threshold: number('threshold', option.threshold) ?? THRESHOLD,
     level: integer('zlibDeflateOptions.level', zlibDeflateOptions.level, -1, 9) ?? LEVEL,
     memLevel:
@@ -62,6 +59,13 @@ function modeOf(mode = 'dedicated') {
 
 function boolean(value) {
   return value === undefined || value === null ? undefined : Boolean(value);
+}
+
+/** A client can say that it uses a smaller window only by the offer itself. */
+function clientMaxWindowBits(option, mode, isServer) {
+  const bits = windowBits('clientMaxWindowBits', option.clientMaxWindowBits);
+  if (isServer || mode.bits === undefined) return bits;
+  return typeof bits === 'number' ? Math.min(bits, mode.bits) : mode.bits;
 }
 
 /** 8 to 15, or a boolean. */

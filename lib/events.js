@@ -201,7 +201,10 @@ function dispatch() {
   }
 }
 
-/** The bytes of a stream that JavaScript moves (lib/stream-carrier.js), and what belongs to the next message. */
+/**
+ * The bytes of a stream that JavaScript moves (lib/stream-carrier.js), and what belongs to the next
+ * message.
+ */
 function relay(target, kind, a, b) {
   switch (kind) {
     case EVENT.OUTPUT:

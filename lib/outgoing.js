@@ -13,6 +13,12 @@ const native = require('./native');
 const readyStates = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 
+/** Sends a message, behind Blobs that are being read. */
+function send(ws, data, flags, cb) {
+  if (ws._deferred === null && !isBlob(data)) sendNow(ws, data, flags, cb);
+  else defer(ws, data, (bytes) => sendNow(ws, bytes, flags, cb), cb);
+}
+
 function sendNow(ws, data, flags, cb) {
   const conn = ws._conn;
   if (conn === -1) {
@@ -277,7 +283,7 @@ module.exports = {
   readyStates,
   sendAfterClose,
   sendControl,
-  sendNow,
+  send,
   sendRaw,
   setGenerateMask,
   writeRaw

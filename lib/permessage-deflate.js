@@ -15,7 +15,7 @@ class PerMessageDeflate {
   #native;
   #header = null;
   #codec = null;
-  /** Callbacks of `compress` to come. */
+  /** Calls of `compress` whose callbacks are to come. */
   #compressing = new Set();
 
   /**
@@ -76,9 +76,9 @@ class PerMessageDeflate {
   /** Gives all memory back; what is being compressed fails. */
   cleanup() {
     this.#codec = null;
-    const callbacks = [...this.#compressing];
+    const calls = [...this.#compressing];
     this.#compressing.clear();
-    for (const callback of callbacks) {
+    for (const { callback } of calls) {
       callback(new Error('The deflate stream was closed while data was being processed'));
     }
   }
@@ -111,9 +111,10 @@ class PerMessageDeflate {
   compress(data, fin, callback) {
     const bytes = typeof data === 'string' ? Buffer.from(data) : toBuffer(data || EMPTY_BUFFER);
     const compressed = this.#opened().compress(bytes, Boolean(fin));
-    this.#compressing.add(callback);
+    const call = { callback };
+    this.#compressing.add(call);
     process.nextTick(() => {
-      if (this.#compressing.delete(callback)) callback(null, compressed);
+      if (this.#compressing.delete(call)) callback(null, compressed);
     });
   }
 

@@ -6,7 +6,6 @@ const { createHash } = require('crypto');
 const { incomingRequest } = require('./request');
 const { subprotocol } = require('./header-lists');
 const { GUID, kWebSocket } = require('./constants');
-const agreement = require('./agreement');
 const asyncContext = require('./async-context');
 const deflateOptions = require('./deflate-options');
 const NativeSocket = require('./native-socket');
@@ -72,9 +71,8 @@ function upgrade(server, req, socket, head, callback) {
       return;
     }
   }
-  let extensions;
   try {
-    extensions = acceptedExtensions(server, req);
+    acceptedExtensions(server, req);
   } catch {
     bad(400, 'Invalid or unacceptable Sec-WebSocket-Extensions header');
     return;
@@ -90,7 +88,6 @@ function upgrade(server, req, socket, head, callback) {
     callback,
     onError,
     accept,
-    extensions,
     protocols
   });
   verify(server, pending, version);
@@ -189,8 +186,7 @@ class SocketUpgrade {
   }
 
   accept() {
-    const { server, req, socket, head, callback, onError, accept, extensions, protocols } =
-      this.#parts;
+    const { server, req, socket, head, callback, onError, accept, protocols } = this.#parts;
     // the peer may have left while the application decided
     if (!socket.readable || !socket.writable) {
       socket.destroy();
@@ -210,7 +206,9 @@ class SocketUpgrade {
     const ws = new options.WebSocket(null, undefined, options);
     const protocol = chooseProtocol(server, protocols, req);
     if (protocol) ws._protocol = protocol;
-    ws._deflate = agreement(extensions);
+    // again: the budget may be used up by now
+    const extensions = acceptedExtensions(server, req);
+    ws._agree(extensions, options);
     ws._response = responseHead(server, req, { accept, extensions, protocol });
     const handle = socket._handle ?? req.socket?._handle;
     if (handle) asyncContext.inherit(ws._context, handle);

@@ -12,7 +12,7 @@ const {
 } = require('./constants');
 const { destroyedError, systemError } = require('./errors');
 const { EventTarget, defineAttributes } = require('./event-target');
-const { closePayload, isBlob } = require('./validation');
+const { closePayload } = require('./validation');
 const agreement = require('./agreement');
 const asyncContext = require('./async-context');
 const AdoptedCarrier = require('./adopted-socket');
@@ -48,6 +48,9 @@ class WebSocket extends EventEmitter {
     this._errorEmitted = false;
     /** What is agreed on of permessage-deflate: the answer's Sec-WebSocket-Extensions. */
     this._deflate = null;
+    /** The `perMessageDeflate` that it was agreed on with. */
+    this._deflateOptions = null;
+    this._extensionsView = null;
     /** The I/O thread has left the pong for the last ping to us. */
     this._pongWanted = false;
     /** Called when our half of the connection ends. */
@@ -127,7 +130,12 @@ class WebSocket extends EventEmitter {
 
   /** The agreed extensions by name, as ws has them; the codec in it is not the connection's. */
   get _extensions() {
-    return extensionsOf(this);
+    this._extensionsView ??= extensionsOf(this);
+    return this._extensionsView;
+  }
+
+  set _extensions(extensions) {
+    this._extensionsView = extensions;
   }
 
   get isPaused() {
@@ -202,15 +210,7 @@ class WebSocket extends EventEmitter {
       if ('mask' in options) flags = options.mask ? flags | SEND.MASK : flags & ~SEND.MASK;
     }
     if (binary) flags |= SEND.BINARY;
-    if (this._deferred === null && !isBlob(data))
-      outgoing.sendNow(this, data || EMPTY_BUFFER, flags, cb);
-    else
-      outgoing.defer(
-        this,
-        data || EMPTY_BUFFER,
-        (bytes) => outgoing.sendNow(this, bytes, flags, cb),
-        cb
-      );
+    outgoing.send(this, data || EMPTY_BUFFER, flags, cb);
   }
 
   /** @throws {RangeError} when `data` is over 125 bytes */
@@ -338,8 +338,14 @@ class WebSocket extends EventEmitter {
   _open(conn, peer, agreed, options) {
     this._peer = peer;
     this._protocol = agreed.protocol ?? '';
-    this._deflate = agreement(agreed.extensions);
+    this._agree(agreed.extensions, options);
     this._begin(conn, options);
+  }
+
+  /** permessage-deflate, or nothing, is agreed on. */
+  _agree(extensions, options) {
+    this._deflate = agreement(extensions);
+    if (this._deflate !== null) this._deflateOptions = options.perMessageDeflate;
   }
 
   _begin(conn, options) {

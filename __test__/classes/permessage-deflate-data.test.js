@@ -161,6 +161,19 @@ test('cleanup() while something is compressed', async (t) => {
   assert.strictEqual(message, 'The deflate stream was closed while data was being processed');
 });
 
+test('one callback for two calls', async (t) => {
+  const [{ deflate }] = agreed(t);
+  const lengths = [];
+  await new Promise((resolve) => {
+    const callback = (err, data) => {
+      if (lengths.push(data.length) === 2) resolve();
+    };
+    deflate.compress(Buffer.alloc(100), true, callback);
+    deflate.compress(Buffer.alloc(100), true, callback);
+  });
+  assert.strictEqual(lengths.length, 2);
+});
+
 test('many at once', async (t) => {
   const all = Array.from({ length: 50 }, async (_, i) => {
     const [client, server] = agreed(t);

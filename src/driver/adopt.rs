@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::batch::Kind;
 use super::command::ConnectionOptions;
 use super::connection::{Connection, Stage, errno};
+use super::deflate::Agreed;
 use super::local::LocalEnvironment;
 use crate::proto::Role;
-use crate::proto::deflate::DeflateParams;
 use crate::transport::Transport;
 
 pub struct Adoption {
@@ -19,7 +19,7 @@ pub struct Adoption {
     /// Received already.
     pub head: Vec<u8>,
     /// What has been agreed on.
-    pub deflate: Option<DeflateParams>,
+    pub agreed: Option<Agreed>,
 }
 
 /// Where an adopted connection's bytes come from.
@@ -60,7 +60,7 @@ pub fn adopt(env: Rc<LocalEnvironment>, id: u32, adoption: Adoption) {
         options,
         response,
         head,
-        deflate,
+        agreed,
     } = adoption;
     let transport = match source {
         #[cfg(unix)]
@@ -76,7 +76,7 @@ pub fn adopt(env: Rc<LocalEnvironment>, id: u32, adoption: Adoption) {
     let conn = Connection::new(env, id, role, &options, None);
     conn.link.lock().proto.transmit().push_raw(&response);
     conn.io().pending = head;
-    conn.enable_deflate(deflate, Some(&options));
+    conn.enable_deflate(agreed, Some(&options));
     conn.clone().start(transport, Stage::Open, None, true);
     conn.open(&mut conn.io());
     #[cfg(unix)]

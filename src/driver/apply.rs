@@ -127,14 +127,14 @@ impl Connection {
     /// Answers the upgrade request that JavaScript was asked about.
     fn respond(self: &Rc<Self>, response: &[u8], upgrade: bool) {
         let mut io = self.io();
-        let Stage::Deciding(deflate) = &io.stage else {
+        let Stage::Deciding(agreed) = &mut io.stage else {
             return;
         };
-        let deflate = *deflate;
+        let agreed = agreed.take();
         self.link.lock().proto.transmit().push_raw(response);
         if upgrade {
             let options = self.listener.as_ref().map(|listener| &listener.options);
-            self.enable_deflate(deflate, options);
+            self.enable_deflate(agreed, options);
             self.open(&mut io);
         } else {
             self.refuse(&mut io);

@@ -1,32 +1,29 @@
-//! Messages on their way out: small ones are framed at once; large ones are compressed in slices,
-//! so that other connections get their turn, and what is sent meanwhile waits behind them.
+//! Messages on their way out: small ones are framed at once; those that would take long, alone or
+//! together, are compressed by and by (`put_off.rs`), and what is sent meanwhile waits behind them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::task::Context;
 
 use bytes::Bytes;
 
 use super::command::{Command, Range, SendFlags};
 use super::connection::Connection;
 use super::deflate::Contexts;
-use super::io_thread::yield_turn;
 use crate::proto::connection::SendPayload;
 use crate::proto::deflate::CompressJob;
 
 /// Payloads from this length on are compressed in slices.
 const SLICED_MIN: usize = 64 * 1024;
 
-/// Bytes that are compressed in one turn: about a millisecond's work.
+/// Bytes of it that are compressed at a time: about a millisecond's work.
 const SLICE: usize = 64 * 1024;
 
-/// Bytes of smaller messages that are compressed in one turn, before the others are treated as large
-/// ones: each connection's in a turn of its own.
+/// Bytes of smaller messages that are compressed in one turn of the thread; more are put off.
 const TURN_MAX: usize = 128 * 1024;
 
-/// Messages below this cost too little to be put off.
-const SMALL: usize = 1024;
+/// No message costs less than so many bytes of another.
+const LEAST_COST: usize = 2 * 1024;
 
 /// What a connection has where permessage-deflate was agreed on.
 pub(super) struct Deflating {
@@ -53,7 +50,7 @@ impl Deflating {
     }
 }
 
-/// A large message that is being compressed.
+/// A message that is put off.
 struct Compression {
     job: Option<CompressJob>,
     flags: SendFlags,
@@ -79,8 +76,8 @@ impl Connection {
             let mut state = self.link.lock();
             compresses = state.proto.will_compress(compress, len);
             let turn = &self.env.context.compressors.turn;
-            let is_over = turn.get() >= TURN_MAX && len >= SMALL;
-            if compresses && (len >= SLICED_MIN || is_over) {
+            let is_long = len >= SLICED_MIN;
+            if compresses && (is_long || turn.get() >= TURN_MAX) {
                 let bytes = match payload {
                     SendPayload::Copied(bytes) => Bytes::copy_from_slice(bytes),
                     SendPayload::Shared(bytes) => bytes,
@@ -94,9 +91,11 @@ impl Connection {
                     len,
                     waiting: VecDeque::new(),
                 }));
-                return self.wake();
+                return self.env.context.put_off(self, is_long);
             }
-            turn.set(turn.get() + if compresses { len } else { 0 });
+            if compresses {
+                turn.set(turn.get() + len.max(LEAST_COST));
+            }
         }
         self.frame(flags, len, |s| {
             let mask = self.key_for(flags, key);
@@ -118,6 +117,8 @@ impl Connection {
             return Some(command);
         };
         let data = match &mut command {
+            // one that may wait as long as it takes would not count against the limit of them
+            Command::Pong { flags, .. } if flags.has(SendFlags::AUTO) => return Some(command),
             Command::Send { range, .. }
             | Command::Ping { range, .. }
             | Command::Pong { range, .. }
@@ -137,20 +138,21 @@ impl Connection {
         None
     }
 
-    /// Compresses a slice; when that was the last, sends the message and what waits behind it.
-    pub(super) fn compress_on(self: &Rc<Self>, cx: &mut Context<'_>) {
+    /// Compresses a slice; when that was the last, sends the message and what waits behind it. True:
+    /// there is more of the message.
+    pub(super) fn compress_on(self: &Rc<Self>) -> bool {
         let Some(deflating) = self.deflating.get() else {
-            return;
+            return false;
         };
         let mut slot = deflating.compression.borrow_mut();
         let Some(compression) = &mut *slot else {
-            return;
+            return false;
         };
-        self.env.context.compressors.turn.set(0);
+        let turn = &self.env.context.compressors.turn;
+        turn.set(turn.get() + compression.len.clamp(LEAST_COST, SLICE));
         let is_done = compression.job.as_mut().is_none_or(|job| job.step(SLICE));
         if !is_done {
-            drop(slot);
-            return yield_turn(&self.env.context, cx);
+            return true;
         }
         let Some(Compression {
             job,
@@ -160,7 +162,7 @@ impl Connection {
             mut waiting,
         }) = slot.take().map(|compression| *compression)
         else {
-            return;
+            return false;
         };
         drop(slot);
         if let Some(job) = job {
@@ -172,12 +174,15 @@ impl Connection {
         while let Some(Waiting { command, data }) = waiting.pop_front() {
             self.apply(command, &data);
             if self.io().transport.is_none() {
-                return;
+                return false;
             }
             if let Some(next) = &mut *deflating.compression.borrow_mut() {
                 next.waiting = waiting;
-                return yield_turn(&self.env.context, cx);
+                break;
             }
         }
+        self.env.unmark_dirty(self);
+        self.write_out();
+        false
     }
 }

@@ -21,13 +21,13 @@ use super::batch::Kind;
 use super::command::{AutoPong, ConnectionOptions, Dial};
 use super::compress::Deflating;
 use super::counters::Counter;
+use super::deflate::Agreed;
 use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
 use super::receive::Credit;
 use crate::proto::Role;
 use crate::proto::connection::{Connection as Protocol, ConnectionConfig};
-use crate::proto::deflate::DeflateParams;
 use crate::proto::handshake::HeadScan;
 use crate::proto::receiver::ReceiverConfig;
 use crate::transport::Transport;
@@ -92,7 +92,7 @@ pub(super) struct Io {
 pub(super) enum Stage {
     RequestHead,
     /// JavaScript answers; with what has been agreed on if it says yes.
-    Deciding(Option<DeflateParams>),
+    Deciding(Option<Agreed>),
     Refused,
     ResponseHead(Box<Dial>),
     Open,
@@ -222,17 +222,16 @@ impl Connection {
     /// Messages may be compressed, as was agreed; to be called before the connection is open.
     pub(super) fn enable_deflate(
         &self,
-        params: Option<DeflateParams>,
+        agreed: Option<Agreed>,
         options: Option<&ConnectionOptions>,
     ) {
         let deflate = options.and_then(|options| options.deflate.as_ref());
-        let (Some(params), Some(deflate)) = (params, deflate) else {
+        let (Some((params, contexts)), Some(deflate)) = (agreed, deflate) else {
             return;
         };
         let mut state = self.link.lock();
         state.proto.enable_deflate(&params, &deflate.options);
         state.proto.set_inflate_slice(INFLATE_SLICE);
-        let contexts = deflate.reserve(&params, state.proto.role());
         // agreed on once
         let _ = self.deflating.set(Box::new(Deflating::new(contexts)));
     }
@@ -264,10 +263,6 @@ impl Connection {
             .is_some_and(|w| w.will_wake(cx.waker()))
         {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
-        }
-        self.compress_on(cx);
-        if self.dirty.replace(false) {
-            self.env.unmark_dirty(self);
         }
         let mut io = self.io.borrow_mut();
         if io.transport.is_none() {

@@ -22,29 +22,46 @@ static CONTEXTS: AtomicU64 = AtomicU64::new(0);
 /// One connection's share, for as long as this lives.
 pub struct Contexts(u64);
 
+/// What a connection has agreed on, with its share.
+pub type Agreed = (DeflateParams, Contexts);
+
 impl Deflate {
     /// What may be agreed to now: no takeover, in either direction, when the contexts of one more
-    /// connection are over the budget.
-    pub fn options_now(&self, role: Role) -> Cow<'_, DeflateOptions> {
-        let full = self.budget.is_some_and(|budget| {
-            let more = context_len(&DeflateParams::default(), role);
-            CONTEXTS.load(Ordering::Relaxed).saturating_add(more) > budget
-        });
-        if !full {
-            return Cow::Borrowed(&self.options);
+    /// connection are over the budget. Also a share for that connection, which is to be kept until
+    /// the agreement is known: then [`Contexts::settle`] it.
+    pub fn options_now(&self, role: Role) -> (Cow<'_, DeflateOptions>, Contexts) {
+        let more = context_len(&DeflateParams::default(), role);
+        let budget = self.budget.unwrap_or(u64::MAX);
+        let fits = |used: u64| used.checked_add(more).filter(|&sum| sum <= budget);
+        if CONTEXTS
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .is_ok()
+        {
+            return (Cow::Borrowed(&self.options), Contexts(more));
         }
-        Cow::Owned(DeflateOptions {
+        let options = DeflateOptions {
             server_no_context_takeover: Some(true),
             client_no_context_takeover: Some(true),
             ..self.options.clone()
-        })
+        };
+        (Cow::Owned(options), Contexts(0))
     }
+}
 
-    /// Takes what `params` entitle a connection to.
-    pub fn reserve(&self, params: &DeflateParams, role: Role) -> Contexts {
+impl Contexts {
+    /// The share that `params` entitle a connection to.
+    pub fn of(params: &DeflateParams, role: Role) -> Self {
         let bytes = context_len(params, role);
         CONTEXTS.fetch_add(bytes, Ordering::Relaxed);
-        Contexts(bytes)
+        Self(bytes)
+    }
+
+    /// Gives back what is more than `params` entitle a connection to.
+    pub fn settle(mut self, params: &DeflateParams, role: Role) -> Self {
+        let bytes = context_len(params, role).min(self.0);
+        CONTEXTS.fetch_sub(self.0 - bytes, Ordering::Relaxed);
+        self.0 = bytes;
+        self
     }
 }
 

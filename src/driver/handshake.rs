@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Io, Stage};
-use super::deflate::Deflate;
+use super::deflate::{Agreed, Contexts, Deflate};
 use super::dial::OpeningRequest;
 use super::listener::{Listener, hooks};
 use super::notice::{Notice, ResponseError};
@@ -56,7 +56,11 @@ impl Connection {
                 }
                 io.pending.drain(..consumed);
                 match judge(&listener, &request) {
-                    Ok(upgrade) => self.upgrade(io, &listener, request, upgrade, peer),
+                    Ok((upgrade, contexts)) => {
+                        let agreed = upgrade.deflate.as_ref().map(|accepted| accepted.params);
+                        let agreed = agreed.zip(contexts);
+                        self.upgrade(io, &listener, request, (upgrade, agreed), peer);
+                    }
                     Err(Fault::Path) => self.write_refusal(io, &plain_refusal(400)),
                     Err(Fault::Client(refusal)) => {
                         self.bad_request(io, &listener, request, refusal, peer);
@@ -73,13 +77,13 @@ impl Connection {
         io: &mut Io,
         listener: &Listener,
         request: Box<Request>,
-        upgrade: Upgrade,
+        (upgrade, agreed): (Upgrade, Option<Agreed>),
         peer: PeerInfo,
     ) {
         let listener_id = listener.id;
         if listener.wants(hooks::UPGRADE) {
             self.announced.set(true);
-            io.stage = Stage::Deciding(upgrade.deflate.as_ref().map(|accepted| accepted.params));
+            io.stage = Stage::Deciding(agreed);
             io.deadline = None;
             let upgrade = Box::new(upgrade);
             let notice = Notice::Upgrade {
@@ -94,9 +98,7 @@ impl Connection {
             return self.write_refusal(io, &plain_refusal(503));
         }
         let protocol = upgrade.protocols.into_iter().next();
-        let (params, extensions) = upgrade.deflate.map_or((None, None), |agreed| {
-            (Some(agreed.params), Some(agreed.header))
-        });
+        let extensions = upgrade.deflate.map(|accepted| accepted.header);
         let mut head = Vec::with_capacity(256);
         write_accept(
             &mut head,
@@ -106,7 +108,7 @@ impl Connection {
         );
         self.link.lock().proto.transmit().push_raw(&head);
         self.announced.set(true);
-        self.enable_deflate(params, Some(&listener.options));
+        self.enable_deflate(agreed, Some(&listener.options));
         self.open(io);
         let notice = Notice::Connection {
             listener: listener_id,
@@ -221,7 +223,8 @@ impl Connection {
                 match &outcome {
                     Ok((_, deflate)) => {
                         io.pending.drain(..consumed);
-                        self.enable_deflate(*deflate, Some(&options));
+                        let agreed = deflate.map(|own| (own, Contexts::of(&own, Role::Client)));
+                        self.enable_deflate(agreed, Some(&options));
                         self.open(io);
                     }
                     // JavaScript may want to read it, from its first byte on
@@ -273,7 +276,7 @@ enum Fault {
 }
 
 /// In ws's order: the fields, the path, the subprotocols, the extensions.
-fn judge(listener: &Listener, request: &Request) -> Result<Upgrade, Fault> {
+fn judge(listener: &Listener, request: &Request) -> Result<(Upgrade, Option<Contexts>), Fault> {
     let checked = check_request(request).map_err(Fault::Client)?;
     // `shouldHandle` judges the path where JavaScript is asked
     let path = listener
@@ -284,18 +287,21 @@ fn judge(listener: &Listener, request: &Request) -> Result<Upgrade, Fault> {
         return Err(Fault::Path);
     }
     let protocols = parse_protocols(request).map_err(Fault::Client)?;
-    let deflate = match &listener.options.deflate {
-        Some(deflate) => {
-            accept_extensions(request, &deflate.options_now(Role::Server)).map_err(Fault::Client)?
-        }
-        None => None,
-    };
-    Ok(Upgrade {
+    let (mut deflate, mut contexts) = (None, None);
+    if let Some(own) = &listener.options.deflate {
+        let (options, share) = own.options_now(Role::Server);
+        deflate = accept_extensions(request, &options).map_err(Fault::Client)?;
+        contexts = deflate
+            .as_ref()
+            .map(|accepted| share.settle(&accepted.params, Role::Server));
+    }
+    let upgrade = Upgrade {
         accept: checked.accept,
         version: checked.version,
         protocols,
         deflate,
-    })
+    };
+    Ok((upgrade, contexts))
 }
 
 fn plain_refusal(code: u16) -> Refusal {

@@ -17,6 +17,7 @@ use super::local::LocalEnvironment;
 use super::mailbox::Submission;
 use super::mask_keys::MaskKeys;
 use super::pool::ThreadHandle;
+use super::put_off::PutOff;
 use crate::transport::Transport;
 
 /// What one read can take. A burst larger than this is read in several turns of the loop.
@@ -43,6 +44,7 @@ pub struct ThreadContext {
     /// Reads since the thread last published.
     reads: Cell<u32>,
     pub compressors: Compressors,
+    pub put_off: PutOff,
 }
 
 thread_local! {
@@ -62,6 +64,7 @@ pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>, started: Sender<std:
         gathered: Cell::new(0),
         reads: Cell::new(0),
         compressors: Compressors::default(),
+        put_off: PutOff::default(),
     });
     CONTEXT.set(Some(context.clone()));
     let built = tokio::runtime::Builder::new_current_thread()
@@ -105,11 +108,11 @@ fn yield_to_javascript() {
     let _ = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
-/// The task of `cx` has more to do, but what has taken a while: first JavaScript gets what there is,
+/// The task of `cx` has more to do, but that has taken a while: first JavaScript gets what there is,
 /// and all sockets that are ready get their turn. A plain wake would be honoured before the runtime
 /// looks at sockets again.
 pub fn yield_turn(context: &ThreadContext, cx: &mut Context<'_>) {
-    context.turn_taken(READS_PER_ROUND);
+    context.turn_over();
     let turn = std::pin::pin!(tokio::task::yield_now());
     // it has asked the runtime to wake the task; there is nothing to wait for here
     let _ = turn.poll(cx);
@@ -148,6 +151,11 @@ impl ThreadContext {
             self.publish();
             self.handle.mailbox.look();
         }
+    }
+
+    /// What took a while is interrupted: JavaScript learns what there is, and gets a hearing.
+    pub fn turn_over(&self) {
+        self.turn_taken(READS_PER_ROUND);
     }
 
     fn publish(&self) {

@@ -25,6 +25,7 @@ mod connection;
 mod handshake;
 mod io_thread;
 mod local;
+mod put_off;
 mod receive;
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ use crate::proto::extension;
 /// The value of `Sec-WebSocket-Extensions` with which a client offers the extension.
 #[napi]
 pub fn deflate_offer(options: NativeDeflateOptions) -> String {
-    offer(&Deflate::from(options).options_now(Role::Client))
+    let deflate = Deflate::from(options);
+    let (options, _) = deflate.options_now(Role::Client);
+    offer(&options)
 }
 
 /// A server's answer to an offer; null if the extension is not on offer. Throws with ws's words.
@@ -26,7 +28,8 @@ pub fn accept_deflate_offer(
 ) -> Result<Option<String>> {
     let extensions = extension::parse(&header).map_err(reason)?;
     let deflate = Deflate::from(options);
-    let accepted = accept_offer(&extensions, &deflate.options_now(Role::Server)).map_err(reason)?;
+    let (options, _) = deflate.options_now(Role::Server);
+    let accepted = accept_offer(&extensions, &options).map_err(reason)?;
     Ok(accepted.map(|accepted| accepted.header))
 }
 

@@ -21,6 +21,7 @@ use super::options::{
 use super::state::State;
 use crate::driver::adopt::{Adoption, Source};
 use crate::driver::command::{Command, ConnectionOptions, SendFlags, Setting};
+use crate::driver::deflate::Contexts;
 use crate::driver::link::Link;
 use crate::driver::listener::Listener;
 use crate::proto::Role;
@@ -415,7 +416,10 @@ impl NativeEnvironment {
         let role = if server { Role::Server } else { Role::Client };
         let options = ConnectionOptions::from(options);
         let deflate = options.deflate.as_ref().zip(extensions);
-        let deflate = deflate.and_then(|(own, header)| agreed(&header, role, &own.options));
+        // here, so that the next agreement made on this thread knows of this one
+        let agreed = deflate
+            .and_then(|(own, header)| agreed(&header, role, &own.options))
+            .map(|params| (params, Contexts::of(&params, role)));
         let shared = self.state.environment().map_err(io)?;
         let conn = shared
             .allocate(self.state.pick_thread())
@@ -428,7 +432,7 @@ impl NativeEnvironment {
             options,
             response: response.to_vec(),
             head: head.to_vec(),
-            deflate,
+            agreed,
         });
         self.state
             .command(conn, |_| Command::Adopt { conn, adoption });

@@ -43,6 +43,8 @@ pub struct NativeDeflateOptions {
     pub mem_level: u32,
     /// zlib's number: 0 to 4.
     pub strategy: u32,
+    /// 9 to 15: the largest window of what this end compresses.
+    pub own_window_bits: Option<u32>,
     /// Bytes.
     pub context_budget: Option<f64>,
 }
@@ -122,6 +124,7 @@ impl From<NativeDeflateOptions> for Deflate {
                 server_max_window_bits: max_window_bits(o.server_max_window_bits),
                 client_max_window_bits: max_window_bits(o.client_max_window_bits),
                 threshold: o.threshold.max(0.0) as usize,
+                own_window_bits: o.own_window_bits.map(|bits| bits.clamp(9, 15) as u8),
                 compressor: CompressorOptions {
                     level: o.level.clamp(-1, 9) as i8,
                     mem_level: o.mem_level.clamp(1, 9) as u8,

@@ -132,6 +132,9 @@ impl Receiver {
         &mut self,
         input: &mut &'a mut [u8],
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.begin_turn();
+        }
         let result = self.next_event(input);
         if matches!(result, Err(_) | Ok(Some(Event::Close { .. }))) {
             self.stop();

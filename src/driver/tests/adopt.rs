@@ -21,7 +21,7 @@ fn adopt(host: &Host, source: Source, role: Role, response: &[u8], head: &[u8]) 
         options: options(),
         response: response.to_vec(),
         head: head.to_vec(),
-        deflate: None,
+        agreed: None,
     });
     host.command(conn, |_| Command::Adopt { conn, adoption });
     conn
@@ -102,7 +102,7 @@ fn what_was_sent_goes_out_before_a_terminate_in_the_same_batch() {
         options: options(),
         response: b"HTTP/1.1 101\r\n\r\n".to_vec(),
         head: Vec::new(),
-        deflate: None,
+        agreed: None,
     });
     host.submit(1, |b| {
         let range = b.append(b"bye");

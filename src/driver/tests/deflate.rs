@@ -15,7 +15,7 @@ use crate::driver::environment::conn_thread;
 use crate::proto::Role;
 use crate::proto::deflate::{CompressorOptions, DeflateOptions, DeflateParams, Deflater, Inflater};
 use crate::proto::frame::Opcode;
-use crate::proto::testing::{Rng, compressed, json};
+use crate::proto::testing::{Rng, compressed, frame, json};
 
 const DEFLATED: SendFlags = SendFlags(SERVER.0 | SendFlags::COMPRESS);
 const ACKED: SendFlags = SendFlags(DEFLATED.0 | SendFlags::ACK);
@@ -183,6 +183,51 @@ fn many_middling_messages_of_one_batch_keep_their_order() {
         }
         host.written(*conn, 40);
     }
+}
+
+#[test]
+fn a_large_message_in_many_fragments_is_inflated_in_turns_too() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let [(mut large, a), (mut small, b)] = neighbours(&mut host, address);
+    let params = DeflateParams::default();
+    let mut deflater = Deflater::new(&params, Role::Client, 0, CompressorOptions::default());
+    let (count, zeros) = (400, vec![0; 200 << 10]);
+    let mut message = Vec::new();
+    for i in 0..count {
+        let mut out = Vec::new();
+        let fin = i == count - 1;
+        deflater.compress(&zeros, fin, &mut out);
+        let mask = Some([1, 2, 3, 4]);
+        message.extend(match i {
+            0 => compressed(fin, Opcode::Binary, &out, mask),
+            _ => frame(fin, Opcode::Continuation, &out, mask),
+        });
+    }
+    large.write(&message);
+    small.write(&deflated(b"a turn"));
+    let first = host.next("a message", |seen| match seen {
+        Seen::Message { conn, data, .. } => Some((*conn, std::mem::take(data))),
+        _ => None,
+    });
+    assert_eq!(first, (b, b"a turn".to_vec()));
+    assert_eq!(host.message(a).len(), count * zeros.len());
+}
+
+#[test]
+fn automatic_pongs_do_not_wait_behind_a_large_message() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let (mut peer, conn, _) = upgraded(&mut host, address);
+    host.send(conn, DEFLATED, &json(&mut Rng::new(9), 8 << 20));
+    host.command(conn, |batch| Command::Pong {
+        conn,
+        flags: SendFlags(SERVER.0 | SendFlags::AUTO),
+        range: batch.append(b"at once"),
+        key: 0,
+    });
+    assert_eq!(peer.recv(), (Opcode::Pong, b"at once".to_vec()));
+    assert_eq!(peer.recv_frame(true).1, Opcode::Binary);
 }
 
 #[test]

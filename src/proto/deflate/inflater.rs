@@ -24,8 +24,10 @@ pub struct Inflater {
     stream: Option<Box<Inflate>>,
     /// `stream` has had input since it began: it is not where a stream may end.
     begun: bool,
-    /// Output of one call of [`inflate`](Self::inflate) at which it returns before its input ends.
+    /// Output of one turn at which [`inflate`](Self::inflate) returns before its input ends.
     slice: usize,
+    /// What is left of it in this turn.
+    left: usize,
     /// Most bytes of a message, whatever the caller allows.
     most: usize,
 }
@@ -38,6 +40,7 @@ impl Inflater {
             stream: None,
             begun: false,
             slice: usize::MAX,
+            left: usize::MAX,
             most: usize::MAX,
         }
     }
@@ -48,11 +51,16 @@ impl Inflater {
         self.most = most;
     }
 
-    /// How much output one call of [`inflate`](Self::inflate) may give, exceeded by [`MAX_STEP`] at
-    /// most. One read can inflate to a thousand times its length: who must not keep others waiting
-    /// takes it in slices.
+    /// How much output the calls of [`inflate`](Self::inflate) may give from one
+    /// [`begin_turn`](Self::begin_turn) to the next, exceeded by [`MAX_STEP`] at most. One read can
+    /// inflate to a thousand times its length: who must not keep others waiting takes it in slices.
     pub fn set_slice(&mut self, slice: usize) {
         self.slice = slice.max(1);
+        self.left = self.slice;
+    }
+
+    pub fn begin_turn(&mut self) {
+        self.left = self.slice;
     }
 
     /// Adds what `input`, the next bytes of a message, inflates to; returns how many of them were
@@ -67,7 +75,8 @@ impl Inflater {
         limit: usize,
     ) -> Result<usize, ProtocolError> {
         let limit = limit.min(self.most);
-        let slice_end = out.len().saturating_add(self.slice);
+        let start = out.len();
+        let slice_end = start.saturating_add(self.left);
         let mut taken = 0;
         let mut is_full = false;
         // A full output may have more behind it, although all input was taken.
@@ -79,6 +88,7 @@ impl Inflater {
             taken += step.taken;
             is_full = step.is_full && !step.ended;
         }
+        self.left = self.left.saturating_sub(out.len() - start);
         Ok(taken)
     }
 

@@ -55,11 +55,6 @@ impl CompressJob {
         self.is_done
     }
 
-    /// Bytes that are still to be compressed.
-    pub fn remaining(&self) -> usize {
-        self.input.len() - self.taken
-    }
-
     /// The connection's compressor, the message, and what it compresses to.
     pub(in crate::proto) fn finish(mut self) -> (Box<Deflater>, Bytes, Vec<u8>) {
         while !self.step(usize::MAX) {}

@@ -3,8 +3,9 @@
 //! Between two messages a connection holds as little as the agreement allows. The inflating side
 //! holds its [`history`], the last bytes that it put out, and borrows an inflater from the thread
 //! for each message: what an inflater knows beyond its window is nothing once a message has ended.
-//! The deflating side borrows a compressor for each message too. Where context takeover was agreed on it
-//! holds its history as well, and the compressor until that is [released](Deflater::release).
+//! The deflating side borrows a compressor for each message too. Where context takeover was agreed
+//! on it holds its history as well, and the compressor until that is
+//! [released](Deflater::release).
 
 mod deflater;
 mod history;

@@ -23,6 +23,8 @@ pub struct DeflateOptions {
     pub client_max_window_bits: MaxWindowBits,
     /// Least bytes of a message to be compressed without context takeover.
     pub threshold: usize,
+    /// The largest window of what this end compresses, whatever else is agreed to: 9 to 15.
+    pub own_window_bits: Option<u8>,
     pub compressor: CompressorOptions,
 }
 
@@ -119,6 +121,11 @@ pub fn accept_offer(
     if let MaxWindowBits::Bits(bits) = for_encoder(options.server_max_window_bits) {
         params.set(Name::ServerMaxWindowBits, Some(bits));
     }
+    if let Some(most) = options.own_window_bits {
+        let agreed = params.bits(Name::ServerMaxWindowBits);
+        let bits = agreed.map_or(most, |bits| bits.min(most));
+        params.set(Name::ServerMaxWindowBits, Some(bits));
+    }
     match options.client_max_window_bits {
         MaxWindowBits::Bits(bits) => params.set(Name::ClientMaxWindowBits, Some(bits)),
         MaxWindowBits::Refused => params.remove(Name::ClientMaxWindowBits),
@@ -164,7 +171,10 @@ pub fn accept_response(
         }
         (Some(_), _) => {}
     }
-    Ok(params.to_params())
+    let mut agreed = params.to_params();
+    // 7.1.1.2: to offer it is to say that this end will forget, whatever the answer
+    agreed.client_no_context_takeover |= options.client_no_context_takeover == Some(true);
+    Ok(agreed)
 }
 
 /// What `header`, a value of `Sec-WebSocket-Extensions` that [`accept_offer`] wrote or
@@ -190,6 +200,7 @@ impl Default for DeflateOptions {
             server_max_window_bits: MaxWindowBits::Unset,
             client_max_window_bits: MaxWindowBits::Unset,
             threshold: 1024,
+            own_window_bits: None,
             compressor: CompressorOptions::default(),
         }
     }

@@ -275,7 +275,6 @@ fn a_job_compresses_in_slices_to_the_same_message() {
             while !job.step(slice) {
                 steps += 1;
             }
-            assert_eq!(job.remaining(), 0);
             assert!(job.step(slice), "done is done");
             assert_eq!(steps, len.div_ceil(slice.max(1)).max(1));
             let (mut deflater, input, out) = job.finish();
