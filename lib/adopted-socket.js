@@ -45,7 +45,7 @@ class AdoptedCarrier {
     if (!isPlain(socket)) return null;
     const early = socket.readableLength > 0 ? socket.read() : null;
     const deflate =
-      ws._deflate === null ? undefined : deflateOptions(ws._deflateOptions, ws._isServer);
+      ws._deflate === null ? undefined : deflateOptions(ws._deflate.options, ws._isServer);
     const received = early === null ? head : Buffer.concat([head, early]);
     const conn = native.adopt(
       socket._handle.fd,
@@ -53,7 +53,7 @@ class AdoptedCarrier {
       response,
       received,
       connectionOptions(options, deflate),
-      ws._deflate ?? undefined
+      ws._deflate?.header
     );
     if (conn === null) {
       if (early !== null) socket.unshift(early);

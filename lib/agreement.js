@@ -1,20 +1,29 @@
 'use strict';
 
-/** Most texts that are remembered; there are few, but it is peers that choose among them. */
+/** Most headers that are remembered for the same options; there are few, but peers choose them. */
 const MOST = 256;
 
-const known = new Map();
+/** By the option, which may be a boolean; then by the header. */
+const known = new WeakMap();
+const defaults = {};
 
 /**
- * The text of an agreement on extensions, one string for all connections with the same; null
- * without one.
+ * What both ends agreed on: the answer's Sec-WebSocket-Extensions, and the `perMessageDeflate` with
+ * which it was. One object for all connections with the same; null without an agreement.
+ *
+ * @returns {{ header: string, options: boolean|object }|null}
  */
-function agreement(header) {
+function agreement(header, options) {
   if (!header) return null;
-  const own = known.get(header);
-  if (own !== undefined) return own;
-  if (known.size < MOST) known.set(header, header);
-  return header;
+  const key = typeof options === 'object' ? options : defaults;
+  let agreements = known.get(key);
+  if (agreements === undefined) known.set(key, (agreements = new Map()));
+  let own = agreements.get(header);
+  if (own === undefined) {
+    own = { header, options };
+    if (agreements.size < MOST) agreements.set(header, own);
+  }
+  return own;
 }
 
 module.exports = agreement;

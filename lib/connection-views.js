@@ -97,11 +97,25 @@ class ConnectionSender extends Sender {
   }
 }
 
-/** The extensions of a WebSocket by name. */
+/** For each WebSocket that was asked: its extensions by name. */
+const extensions = new WeakMap();
+
 function extensionsOf(ws) {
-  if (ws._deflate === null) return {};
-  const options = { ...ws._deflateOptions, isServer: ws._isServer };
-  return { [EXTENSION_NAME]: PerMessageDeflate.of(options, ws._deflate) };
+  let own = extensions.get(ws);
+  if (own !== undefined) return own;
+  own = {};
+  if (ws._deflate !== null) {
+    const { header, options } = ws._deflate;
+    const deflate = PerMessageDeflate.of({ ...options, isServer: ws._isServer }, header);
+    own[EXTENSION_NAME] = deflate;
+  }
+  // until it is open there may be more to come
+  if (ws._readyState > 0) extensions.set(ws, own);
+  return own;
 }
 
-module.exports = { ConnectionReceiver, ConnectionSender, extensionsOf };
+function setExtensions(ws, own) {
+  extensions.set(ws, own);
+}
+
+module.exports = { ConnectionReceiver, ConnectionSender, extensionsOf, setExtensions };

@@ -59,8 +59,8 @@ class StreamCarrier {
   /** Puts `ws` onto `socket`; `head` is what was received already, `response` goes out first. */
   static relay(ws, socket, head, response, options) {
     const deflate =
-      ws._deflate === null ? undefined : deflateOptions(ws._deflateOptions, ws._isServer);
-    const extensions = ws._deflate ?? undefined;
+      ws._deflate === null ? undefined : deflateOptions(ws._deflate.options, ws._isServer);
+    const extensions = ws._deflate?.header;
     const conn = native.relay(ws._isServer, connectionOptions(options, deflate), extensions);
     if (response.length > 0) socket.write(response);
     if (head.length > 0) socket.unshift(head);

@@ -19,7 +19,12 @@ const AdoptedCarrier = require('./adopted-socket');
 const bufferedCounter = require('./buffered-counter');
 const client = require('./client');
 const delivery = require('./delivery');
-const { ConnectionReceiver, ConnectionSender, extensionsOf } = require('./connection-views');
+const {
+  ConnectionReceiver,
+  ConnectionSender,
+  extensionsOf,
+  setExtensions
+} = require('./connection-views');
 const HeldEvents = require('./held-events');
 const events = require('./events');
 const native = require('./native');
@@ -46,11 +51,8 @@ class WebSocket extends EventEmitter {
     this._closeFrameSent = false;
     this._closeMessage = EMPTY_BUFFER;
     this._errorEmitted = false;
-    /** What is agreed on of permessage-deflate: the answer's Sec-WebSocket-Extensions. */
+    /** What is agreed on of permessage-deflate; see lib/agreement.js. */
     this._deflate = null;
-    /** The `perMessageDeflate` that it was agreed on with. */
-    this._deflateOptions = null;
-    this._extensionsView = null;
     /** The I/O thread has left the pong for the last ping to us. */
     this._pongWanted = false;
     /** Called when our half of the connection ends. */
@@ -130,12 +132,11 @@ class WebSocket extends EventEmitter {
 
   /** The agreed extensions by name, as ws has them; the codec in it is not the connection's. */
   get _extensions() {
-    this._extensionsView ??= extensionsOf(this);
-    return this._extensionsView;
+    return extensionsOf(this);
   }
 
   set _extensions(extensions) {
-    this._extensionsView = extensions;
+    setExtensions(this, extensions);
   }
 
   get isPaused() {
@@ -344,8 +345,7 @@ class WebSocket extends EventEmitter {
 
   /** permessage-deflate, or nothing, is agreed on. */
   _agree(extensions, options) {
-    this._deflate = agreement(extensions);
-    if (this._deflate !== null) this._deflateOptions = options.perMessageDeflate;
+    this._deflate = agreement(extensions, options.perMessageDeflate);
   }
 
   _begin(conn, options) {

@@ -16,8 +16,8 @@ use crate::proto::deflate::CompressJob;
 /// Payloads from this length on are compressed in slices.
 const SLICED_MIN: usize = 64 * 1024;
 
-/// Bytes of it that are compressed at a time: about a millisecond's work.
-const SLICE: usize = 64 * 1024;
+/// Bytes of it that are compressed at a time: half a millisecond's work.
+const SLICE: usize = 32 * 1024;
 
 /// Bytes of smaller messages that are compressed in one turn of the thread; more are put off.
 const TURN_MAX: usize = 128 * 1024;

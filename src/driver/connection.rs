@@ -36,7 +36,7 @@ use crate::transport::Transport;
 const LONG_QUEUE: usize = 4 * 1024;
 
 /// Output of the inflater after which others get their turn.
-const INFLATE_SLICE: usize = 256 * 1024;
+const INFLATE_SLICE: usize = 128 * 1024;
 
 /// How long a refused peer may take to read the refusal.
 const LINGER: Duration = Duration::from_secs(1);

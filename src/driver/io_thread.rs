@@ -156,6 +156,8 @@ impl ThreadContext {
     /// What took a while is interrupted: JavaScript learns what there is, and gets a hearing.
     pub fn turn_over(&self) {
         self.turn_taken(READS_PER_ROUND);
+        // on a core that both share JavaScript would wait for the end of this thread's time slice
+        std::thread::yield_now();
     }
 
     fn publish(&self) {

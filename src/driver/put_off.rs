@@ -1,5 +1,5 @@
-//! The messages of a thread that are compressed by and by, in one task: a turn of it is about two
-//! milliseconds long, and in between the thread's sockets and commands get theirs.
+//! The messages of a thread that are compressed by and by, in one task: a turn of it is about one
+//! millisecond long, and in between the thread's sockets and commands get theirs.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::io_thread::ThreadContext;
 
 /// What of the shorter ones is compressed in one turn, before a slice of a long one.
-const SHORT_MAX: usize = 64 * 1024;
+const SHORT_MAX: usize = 32 * 1024;
 
 #[derive(Default)]
 pub struct PutOff {
