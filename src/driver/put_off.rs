@@ -41,7 +41,9 @@ async fn work(context: Rc<ThreadContext>) {
             let Some(conn) = own.short.borrow_mut().pop_front() else {
                 break;
             };
-            compress_on(&conn);
+            if compress_on(&conn) {
+                own.short.borrow_mut().push_front(conn);
+            }
         }
         let first = own.long.borrow().front().cloned();
         if first.is_some_and(|conn| !compress_on(&conn)) {

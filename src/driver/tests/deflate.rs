@@ -161,7 +161,9 @@ fn many_middling_messages_of_one_batch_keep_their_order() {
     let address = listen(&mut host, None, 0);
     let mut pair = neighbours(&mut host, address);
     let mut rng = Rng::new(8);
-    let messages: Vec<_> = (0..40).map(|_| json(&mut rng, 20 << 10)).collect();
+    let messages: Vec<_> = (0..40)
+        .map(|i| json(&mut rng, if i % 3 == 0 { 65_535 } else { 20 << 10 }))
+        .collect();
     host.submit(conn_thread(pair[0].1), |batch| {
         for message in &messages {
             for (_, conn) in &pair {
