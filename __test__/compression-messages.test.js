@@ -173,7 +173,7 @@ test('bufferedAmount counts what is not compressed yet, and returns to 0', async
   await until(() => client.bufferedAmount === 0, 'bufferedAmount 0');
 });
 
-test('terminate() while large messages are compressed: each callback has an error', async (t) => {
+test('terminate() while large messages are compressed: each callback is called', async (t) => {
   for (let round = 0; round < 5; round++) {
     const { client, peer } = await deflatePair(t);
     peer.on('error', () => {});
@@ -185,7 +185,9 @@ test('terminate() while large messages are compressed: each callback has an erro
     const [[code], [peerCode]] = await closed;
     assert.deepStrictEqual([code, peerCode], [1006, 1006]);
     await until(() => errors.length === 11, 'the callbacks');
-    for (const err of errors) assert.ok(err instanceof Error);
+    // the first ones may have been written by then
+    const failed = errors.slice(errors.findIndex((err) => err instanceof Error));
+    assert.ok(failed.length > 1 && failed.every((err) => err instanceof Error));
   }
 });
 
