@@ -157,5 +157,5 @@ openssl rsa -in rsa.key -traditional -out rsa-pkcs1.key 2>log
 openssl rsa -in rsa.key -traditional -aes256 -passout pass:hawser -out rsa-pkcs1-encrypted.key 2>log
 openssl pkcs12 -export -in client.crt -inkey leaf.key -passout pass:hawser -out client.pfx
 
-find "$out" -type f ! -name cert.pem ! -name key.pem -delete
+rm -f "$out"/*
 cp ./*.crt client.pfx leaf*.key rsa*.key ed25519.key p384.key p521.key mismatched.key "$out"
