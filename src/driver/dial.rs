@@ -89,10 +89,7 @@ pub async fn dial(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>) {
                         break;
                     }
                 };
-                env.notify(
-                    id,
-                    Notice::Connected { peer },
-                );
+                env.notify(id, Notice::Connected { peer });
                 return Connection::dialled(env, id, dial, transport);
             }
             Err(error) => failures.push((endpoint.clone(), error)),

@@ -49,7 +49,11 @@ pub enum Notice {
     },
     /// A client asks for a host that there is no context for: JavaScript is to answer with
     /// `Command::UseContext`.
-    ServerName { listener: u32, server_name: String },
+    ServerName {
+        listener: u32,
+        server_name: String,
+        peer: PeerInfo,
+    },
     /// Bytes received in raw mode, or those that a tapped connection has read.
     RawData(Vec<u8>),
     /// The peer ended its half in raw mode.

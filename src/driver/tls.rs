@@ -69,11 +69,17 @@ impl Connection {
         if let Some(server_name) = tls.and_then(|tls| tls.take_question()) {
             self.announced.set(true);
             let listener = listener.id;
+            let peer = io
+                .transport
+                .as_ref()
+                .map(Transport::peer)
+                .unwrap_or_default();
             self.env.notify(
                 self.id(),
                 Notice::ServerName {
                     listener,
                     server_name,
+                    peer,
                 },
             );
         }

@@ -172,11 +172,7 @@ impl NativeEnvironment {
 
     /// What connections to come are shown and asked, of a listener with TLS.
     #[napi]
-    pub fn set_contexts(
-        &self,
-        listener: u32,
-        contexts: ClassInstance<'_, NativeServerContexts>,
-    ) {
+    pub fn set_contexts(&self, listener: u32, contexts: ClassInstance<'_, NativeServerContexts>) {
         let listener = self.listeners.get(&listener);
         if let Some(tls) = listener.and_then(|listener| listener.tls.as_ref()) {
             tls.replace(contexts.contexts());

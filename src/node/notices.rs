@@ -167,8 +167,10 @@ impl From<Notice> for NativeNotice {
             Notice::ServerName {
                 listener,
                 server_name,
+                peer,
             } => Self {
                 listener: Some(listener),
+                peer: Some(peer.into()),
                 server_name: Some(server_name),
                 ..of("serverName")
             },

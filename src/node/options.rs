@@ -169,7 +169,10 @@ impl NativeConnectOptions {
     pub fn dial(self, tls: Option<Arc<ClientContext>>) -> napi::Result<Dial> {
         let tls = match tls {
             Some(context) => {
-                let name = self.server_name.as_deref().and_then(ClientContext::server_name);
+                let name = self
+                    .server_name
+                    .as_deref()
+                    .and_then(ClientContext::server_name);
                 let name = name.ok_or_else(|| napi::Error::from_reason("not a server's name"))?;
                 Some((context, name))
             }

@@ -116,10 +116,10 @@ pub struct NativeServerContexts {
 impl NativeServerContexts {
     /// `asks`: names that are not among the contexts come as `serverName` notices.
     #[napi(constructor)]
-    pub fn new(default: Option<ClassInstance<'_, NativeServerContext>>, asks: bool) -> Self {
+    pub fn new(own: Option<ClassInstance<'_, NativeServerContext>>, asks: bool) -> Self {
         Self {
             contexts: ServerContexts {
-                default: default.map(|context| context.context()),
+                default: own.map(|context| context.context()),
                 named: Vec::new(),
                 asks,
             },

@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-
 use crate::proto::transmit::TransmitQueue;
 use tls::ServerName;
 use tls::context::ClientContext;

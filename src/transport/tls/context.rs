@@ -36,7 +36,7 @@ pub struct TlsOptions {
     pub alpn: Vec<Vec<u8>>,
 }
 
-/// A chain of certificates, and the key of its first.
+/// A chain of certificates, and the key of its first; that they match is for who reads them.
 #[derive(Debug)]
 pub struct Identity {
     pub chain: Vec<CertificateDer<'static>>,
@@ -152,8 +152,10 @@ fn certified(
 ) -> Result<Vec<Arc<CertifiedKey>>, Error> {
     identities
         .into_iter()
-        .map(|identity| {
-            CertifiedKey::from_der(identity.chain, identity.key, provider).map(Arc::new)
+        .map(|Identity { chain, key }| {
+            // that they match has been checked, and webpki does not read all that serves
+            let key = provider.key_provider.load_private_key(key)?;
+            Ok(Arc::new(CertifiedKey::new(chain, key)))
         })
         .collect()
 }

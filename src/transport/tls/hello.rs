@@ -130,13 +130,19 @@ impl Hello {
 /// OpenSSL recognises the mistake of speaking HTTP to a TLS port.
 fn refusal(error: Error, first: &[u8]) -> TlsError {
     const METHODS: [&[u8]; 4] = [b"GET ", b"POST ", b"HEAD ", b"PUT "];
-    if !matches!(error, Error::InvalidMessage(InvalidMessage::InvalidContentType)) {
+    if !matches!(
+        error,
+        Error::InvalidMessage(InvalidMessage::InvalidContentType)
+    ) {
         return error.into();
     }
     if METHODS.iter().any(|method| first.starts_with(method)) {
         TlsError::new("ERR_SSL_HTTP_REQUEST", "an HTTP request on a TLS port")
     } else if first.starts_with(b"CONNE") {
-        TlsError::new("ERR_SSL_HTTPS_PROXY_REQUEST", "a request to a proxy on a TLS port")
+        TlsError::new(
+            "ERR_SSL_HTTPS_PROXY_REQUEST",
+            "a request to a proxy on a TLS port",
+        )
     } else if first.get(1) == Some(&3) {
         TlsError::new("ERR_SSL_UNEXPECTED_MESSAGE", "a record of an unknown type")
     } else {

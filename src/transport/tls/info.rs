@@ -34,7 +34,10 @@ impl TlsInfo {
             Party::Server(context, name) => {
                 let judged = context.verifier.judge(chain, name, now);
                 let code = judged.map_err(|error| TlsError::from(error).code);
-                (Some(code.map_err(|code| code.unwrap_or("UNSPECIFIED"))), None)
+                (
+                    Some(code.map_err(|code| code.unwrap_or("UNSPECIFIED"))),
+                    None,
+                )
             }
             Party::Client(context, name) => {
                 let verdict = context.verifier.as_ref().map(|verifier| {

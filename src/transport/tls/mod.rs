@@ -111,11 +111,16 @@ impl Tls {
     ) -> io::Result<Self> {
         let session = UnbufferedClientConnection::new(context.config.clone(), name.clone())
             .map_err(TlsError::from)?;
-        let state = State::Session {
-            session: Session::Client(Box::new(session)),
-            party: Party::Server(context, name),
-        };
-        Ok(Self::new(tcp, state))
+        let mut session = Session::Client(Box::new(session));
+        let mut hello = Vec::new();
+        session
+            .advance(&mut [], &mut hello, |_| {})
+            .map_err(TlsError::from)?;
+        let party = Party::Server(context, name);
+        let mut tls = Self::new(tcp, State::Session { session, party });
+        // goes out with the first attempt to write
+        tls.out = hello;
+        Ok(tls)
     }
 
     fn new(tcp: Tcp, state: State) -> Self {
@@ -302,7 +307,9 @@ impl Tls {
                 State::Session {
                     session: Session::Client(_),
                     ..
-                } => "Client network socket disconnected before secure TLS connection was established",
+                } => {
+                    "Client network socket disconnected before secure TLS connection was established"
+                }
                 _ => "socket hang up",
             };
             self.fail(TlsError::new("ECONNRESET", message));
@@ -345,7 +352,8 @@ impl Tls {
             let State::Session { session, .. } = &mut self.state else {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             };
-            let taken = encrypt(session, slices, staged, encrypted).map_err(TlsError::from)?;
+            let taken = encrypt(session, &mut self.pending, slices, staged, encrypted)
+                .map_err(TlsError::from)?;
             self.send(cx, encrypted, taken)?;
             Poll::Ready(Ok(taken))
         })
@@ -380,7 +388,7 @@ impl Tls {
         self.ends = true;
         if let State::Session { session, .. } = &mut self.state {
             // one that is broken has no say any more
-            let _ = session.close_notify(&mut self.out);
+            let _ = session.close_notify(&mut self.pending, &mut self.out);
         }
         match self.poll_flush(cx) {
             Poll::Ready(result) => result,
@@ -410,6 +418,7 @@ impl Tls {
 /// Encrypts the front of `slices`, in records as long as they may be; how much that is.
 fn encrypt(
     session: &mut Session,
+    pending: &mut [u8],
     slices: &[IoSlice<'_>],
     staged: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -421,16 +430,20 @@ fn encrypt(
         taken += rest.len();
         while !rest.is_empty() {
             // what fills records by itself is not gathered
-            let whole = if staged.is_empty() { rest.len() / RECORD * RECORD } else { 0 };
+            let whole = if staged.is_empty() {
+                rest.len() / RECORD * RECORD
+            } else {
+                0
+            };
             let (direct, more) = rest.split_at(whole);
             if !direct.is_empty() {
-                session.encrypt(direct, out)?;
+                session.encrypt(pending, direct, out)?;
             }
             let (gathered, more) = more.split_at(more.len().min(RECORD - staged.len()));
             staged.extend_from_slice(gathered);
             rest = more;
             if staged.len() == RECORD {
-                session.encrypt(staged, out)?;
+                session.encrypt(pending, staged, out)?;
                 staged.clear();
             }
         }
@@ -439,7 +452,7 @@ fn encrypt(
         }
     }
     if !staged.is_empty() {
-        session.encrypt(staged, out)?;
+        session.encrypt(pending, staged, out)?;
     }
     Ok(taken)
 }

@@ -28,7 +28,10 @@ impl ServerContexts {
     pub fn choose(&self, name: Option<&str>) -> Choice {
         if let Some(name) = name {
             let name = name.to_ascii_lowercase();
-            let found = self.named.iter().find(|(pattern, _)| is_for(pattern, &name));
+            let found = self
+                .named
+                .iter()
+                .find(|(pattern, _)| is_for(pattern, &name));
             if let Some((_, context)) = found {
                 return Choice::Use(context.clone());
             }
@@ -45,9 +48,9 @@ impl ServerContexts {
 
 fn is_for(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix("*.") {
-        Some(parent) => name.split_once('.').is_some_and(|(label, rest)| {
-            !label.is_empty() && rest == parent
-        }),
+        Some(parent) => name
+            .split_once('.')
+            .is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
         None => pattern == name,
     }
 }

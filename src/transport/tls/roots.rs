@@ -46,7 +46,8 @@ impl Roots {
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), webpki::Error> {
         let anchor = anchor_from_trusted_cert(&certificate)?.to_owned();
         // one of an old version does not parse, but it has no issuer above it that would count
-        let is_root = EndEntityCert::try_from(&certificate).map_or(true, |cert| is_self_issued(&cert));
+        let is_root =
+            EndEntityCert::try_from(&certificate).map_or(true, |cert| is_self_issued(&cert));
         if is_root {
             self.anchors.push(anchor);
             self.certificates.push(certificate);
@@ -76,7 +77,11 @@ impl Roots {
 
     /// What is wrong with the dates of the certificate behind `anchor`. webpki looks at no dates of
     /// anchors, OpenSSL does.
-    pub fn check_dates(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+    pub fn check_dates(
+        &self,
+        anchor: &TrustAnchor<'_>,
+        now: UnixTime,
+    ) -> Result<(), webpki::Error> {
         let is_it = |certificate: &&CertificateDer<'_>| {
             anchor_from_trusted_cert(certificate).is_ok_and(|own| {
                 own.subject == anchor.subject

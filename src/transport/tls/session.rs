@@ -76,9 +76,10 @@ impl Session {
                 }
                 Ok(_) => is_over = true,
                 Err(error) => {
-                    // the alert comes out of a second look, at nothing
-                    while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-                        conn.process_tls_records(&mut []).state
+                    // the alert comes out of a second look
+                    let rest = &mut input[progress.consumed + discard..];
+                    if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                        conn.process_tls_records(rest).state
                     {
                         encode(&mut data, out)?;
                     }
@@ -92,11 +93,17 @@ impl Session {
         })
     }
 
-    /// Adds `data`, encrypted, to `out`.
-    pub fn encrypt(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Adds `data`, encrypted, to `out`. `pending`: input that was not consumed, which rustls wants to
+    /// see each time.
+    pub fn encrypt(
+        &mut self,
+        pending: &mut [u8],
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         each!(self, conn => {
             loop {
-                match conn.process_tls_records(&mut []).state? {
+                match conn.process_tls_records(pending).state? {
                     ConnectionState::WriteTraffic(mut traffic) => {
                         return with_room(out, data.len() + RECORD_MAX - RECORD, |room| {
                             traffic.encrypt(data, room).map_err(room_of_encrypt)
@@ -112,9 +119,9 @@ impl Session {
     }
 
     /// Adds the alert that says that nothing more will be sent (RFC 8446 section 6.1).
-    pub fn close_notify(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn close_notify(&mut self, pending: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
         each!(self, conn => {
-            match conn.process_tls_records(&mut []).state? {
+            match conn.process_tls_records(pending).state? {
                 ConnectionState::WriteTraffic(mut traffic) => {
                     with_room(out, 64, |room| {
                         traffic.queue_close_notify(room).map_err(room_of_encrypt)

@@ -10,9 +10,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 use webpki::Error as E;
-use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, VerifiedPath,
-};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, VerifiedPath};
 
 use super::error::{Verdict, WrongName};
 use super::roots::{Roots, check_dates, is_self_issued};
@@ -96,7 +94,11 @@ fn untrusted(
     let mut issuer = cert.issuer().to_vec();
     for depth in 0..=intermediates.len() {
         let trusted = find(roots.intermediates(), &issuer);
-        let Some(next) = trusted.as_ref().or(find(intermediates, &issuer).as_ref()).cloned() else {
+        let Some(next) = trusted
+            .as_ref()
+            .or(find(intermediates, &issuer).as_ref())
+            .cloned()
+        else {
             return Verdict(match depth {
                 0 => "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
                 _ => "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
