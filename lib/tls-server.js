@@ -64,8 +64,8 @@ function contextOf(value, options) {
       'Invalid SNI context: give the options of one, or hawser.createSecureContext(options)'
     );
   }
-  const { cert, key, passphrase, ...rest } = options;
-  return new SecureContext({ ...rest, ...value });
+  const own = { cert: undefined, key: undefined, passphrase: undefined, pfx: undefined };
+  return new SecureContext({ ...options, ...own, ...value });
 }
 
 /** Asks `SNICallback` for the context of a host. */
