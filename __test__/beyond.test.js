@@ -5,11 +5,13 @@
 const assert = require('node:assert');
 const cluster = require('node:cluster');
 const net = require('node:net');
+const { text } = require('node:stream/consumers');
 
 const WebSocket = require('./support/impl');
 const { connect, dial, echo, hawserTest, once, serve, until } = require('./support/helpers');
-const { HOST, PORT } = require('./support/carriers');
+const { HOST, PORT, httpUrlOf, request } = require('./support/carriers');
 const { child } = require('./support/child');
+const { rawConnect } = require('./support/raw-peer');
 
 hawserTest(
   'maxFrameSize: a longer frame is refused, the same message in pieces is not',
@@ -52,11 +54,10 @@ hawserTest(
   { carriers: PORT },
   async (t) => {
     const wss = await serve(t, { handshakeTimeout: 100 });
-    const socket = net.connect(wss.address().port, HOST);
-    socket.write('GET / HTTP/1.1\r\n');
-    const [data] = await once(socket, 'data');
-    assert.match(String(data), /^HTTP\/1\.1 408 Request Timeout\r\n/);
-    await once(socket, 'close');
+    const peer = await rawConnect(t, wss.testPort);
+    peer.write('GET / HTTP/1.1\r\n');
+    assert.match(await peer.head(), /^HTTP\/1\.1 408 Request Timeout\r\n/);
+    await peer.end();
   }
 );
 
@@ -123,11 +124,16 @@ hawserTest(
       req.on('data', (chunk) => (size += chunk.length));
       req.on('end', () => res.end(`${req.method} ${req.url} ${size}`));
     });
-    const url = `http://${HOST}:${wss.address().port}/page`;
-    const body = Buffer.alloc(300000, 'x');
+    const url = `${httpUrlOf(wss.address().port)}/page`;
+    const fetchText = async (method, body) => {
+      const res = await new Promise((resolve, reject) => {
+        request(url, { method, agent: false }, resolve).on('error', reject).end(body);
+      });
+      return text(res);
+    };
     const answers = await Promise.all([
-      fetch(url).then((res) => res.text()),
-      fetch(url, { method: 'POST', body }).then((res) => res.text())
+      fetchText('GET'),
+      fetchText('POST', Buffer.alloc(300000, 'x'))
     ]);
     assert.deepStrictEqual(answers, ['GET /page 0', 'POST /page 300000']);
     await connect(t, wss.testUrl);

@@ -3,8 +3,6 @@
 // A WebSocketServer beside an http.Server of the application: `{ server }`.
 
 const assert = require('node:assert');
-const http = require('node:http');
-const https = require('node:https');
 const { WebSocketServer } = require('./support/impl');
 const {
   closeHttpServer,
@@ -19,7 +17,14 @@ const {
   until,
   within
 } = require('./support/helpers');
-const { EXTERNAL, HOST, SERVER, cert, createHttpServer, isTls } = require('./support/carriers');
+const {
+  EXTERNAL,
+  HOST,
+  SERVER,
+  createHttpServer,
+  httpUrlOf,
+  request
+} = require('./support/carriers');
 const { OP, rawClient, rawConnect, upgradeRequest } = require('./support/raw-peer');
 
 const EVENTS = ['listening', 'error', 'upgrade'];
@@ -52,10 +57,9 @@ function attach(t, server, options, onConnection = echo) {
 
 /** A plain request on a connection of its own. */
 async function get(server, path) {
-  const request = isTls ? https.request : http.request;
   const res = await new Promise((resolve, reject) => {
-    const options = { host: HOST, port: server.testPort, path, ca: cert, agent: false };
-    request(options, resolve).on('error', reject).end();
+    const url = httpUrlOf(server.testPort) + path;
+    request(url, { agent: false }, resolve).on('error', reject).end();
   });
   let body = '';
   for await (const chunk of res) body += chunk;

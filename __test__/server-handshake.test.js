@@ -16,7 +16,7 @@ const {
   until,
   within
 } = require('./support/helpers');
-const { PORT, isTls } = require('./support/carriers');
+const { PORT, httpUrlOf, isTls, request } = require('./support/carriers');
 const {
   OP,
   SAMPLE_KEY,
@@ -196,10 +196,10 @@ test('half a frame with the request, the other half later', async (t) => {
 
 test('a plain HTTP request is answered 426 Upgrade Required', { carriers: PORT }, async (t) => {
   const wss = await serve(t);
-  const url = `http://${HOST}:${wss.testPort}/`;
+  const url = httpUrlOf(wss.testPort);
   for (const method of ['GET', 'POST']) {
     const res = await new Promise((resolve, reject) => {
-      http.request(url, { method, agent: false }, resolve).on('error', reject).end();
+      request(url, { method, agent: false }, resolve).on('error', reject).end();
     });
     let body = '';
     for await (const chunk of res) body += chunk;

@@ -1,7 +1,6 @@
 'use strict';
 
 const assert = require('node:assert');
-const http = require('node:http');
 const net = require('node:net');
 const WebSocket = require('./support/impl');
 const {
@@ -19,7 +18,14 @@ const {
   until,
   within
 } = require('./support/helpers');
-const { PORT, createClient } = require('./support/carriers');
+const {
+  PORT,
+  createAgent,
+  createClient,
+  httpUrlOf,
+  request,
+  urlOf
+} = require('./support/carriers');
 const { rawConnect } = require('./support/raw-peer');
 
 const { WebSocketServer } = WebSocket;
@@ -68,10 +74,10 @@ test('without a host, both IPv6 and IPv4 are served', { carriers: PORT }, async 
   const { address, family, port } = wss.address();
   assert.deepStrictEqual([address, family], ['::', 'IPv6']);
   const connection = once(wss, 'connection');
-  await connect(t, `ws://127.0.0.1:${port}`);
+  await connect(t, urlOf(port));
   const [, req] = await connection;
   assert.strictEqual(req.socket.remoteAddress, '::ffff:127.0.0.1');
-  const client = await connect(t, `ws://[::1]:${port}`);
+  const client = await connect(t, urlOf(port, '[::1]'));
   client.send('six');
   assert.strictEqual(String((await messages(client, 1))[0][0]), 'six');
 });
@@ -79,7 +85,7 @@ test('without a host, both IPv6 and IPv4 are served', { carriers: PORT }, async 
 test('host may be a name', { carriers: PORT }, async (t) => {
   const wss = await serve(t, { host: 'localhost' }, echo);
   const { address, port } = wss.address();
-  await connect(t, `ws://${address.includes(':') ? `[${address}]` : address}:${port}`);
+  await connect(t, urlOf(port, address.includes(':') ? `[${address}]` : address));
 });
 
 test('EADDRINUSE arrives as an error event, not as an exception', { carriers: PORT }, async (t) => {
@@ -221,10 +227,10 @@ test('new connections are refused once close() was called', { carriers: PORT }, 
 
 test('an idle plain HTTP connection does not hold up close()', { carriers: PORT }, async (t) => {
   const wss = await serve(t);
-  const agent = new http.Agent({ keepAlive: true });
+  const agent = createAgent({ keepAlive: true });
   t.after(() => agent.destroy());
   const res = await new Promise((resolve, reject) => {
-    http.get({ port: wss.address().port, host: HOST, agent }, resolve).on('error', reject);
+    request(httpUrlOf(wss.testPort), { agent }, resolve).on('error', reject).end();
   });
   res.resume();
   await once(res, 'end');

@@ -16,6 +16,8 @@ const path = require('node:path');
 const root = path.join(__dirname, '..');
 const tests = path.join(root, '__test__');
 const CARRIERS = ['native', 'adopted', 'stream', 'tls'];
+// a server of ws with a port of its own has no TLS
+if (process.env.HAWSER_TEST_IMPL !== 'ws') CARRIERS.push('wss');
 
 /** What is the same over all carriers: no connections, or such as the test makes itself. */
 const WITHOUT_CARRIERS = ['exports.test.js', 'http2.test.js', 'set-socket.test.js'];

@@ -6,24 +6,25 @@
 //   stream   the same with Duplexes that are no net.Socket; the server is given them by
 //            handleUpgrade()
 //   tls      a server with an https.Server, a client with wss:
+//   wss      as native, with TLS: a server with { port, cert, key }, a client with wss:; ws has no such
+//            servers
 //
 // A test that makes sense over some of them only says so with one of the lists below:
 //   test('...', { carriers: EXTERNAL }, async (t) => { ... });
 
-const fs = require('node:fs');
 const http = require('node:http');
 const https = require('node:https');
 const net = require('node:net');
-const path = require('node:path');
 const tls = require('node:tls');
 const WebSocket = require('./impl');
+const certificates = require('./certificates');
 const { WrappedSocket } = require('./duplex');
 
 const HOST = '127.0.0.1';
-const ALL = ['native', 'adopted', 'stream', 'tls'];
+const ALL = ['native', 'adopted', 'stream', 'tls', 'wss'];
 
 /** What a server with `{ port }` does itself. */
-const PORT = ['native'];
+const PORT = ['native', 'wss'];
 /** What a server does beside an http.Server of the application. */
 const EXTERNAL = ['adopted', 'stream', 'tls'];
 /** What is about the http.Server, and not only about its sockets. */
@@ -31,22 +32,29 @@ const SERVER = ['adopted', 'tls'];
 /** What a descriptor of the operating system can do, and a stream cannot. */
 const DESCRIPTOR = ['native', 'adopted'];
 /** What a net.Socket has beside other Duplexes, and so does a tls.TLSSocket. */
-const NET_SOCKET = ['native', 'adopted', 'tls'];
+const NET_SOCKET = ['native', 'adopted', 'tls', 'wss'];
 /** What cannot be had over TLS, or takes long there and is the same. */
 const TCP = ['native', 'adopted', 'stream'];
+/** What only TLS has. */
+const TLS = ['tls', 'wss'];
 
 const carrier = process.env.HAWSER_TEST_CARRIER || 'native';
 if (!ALL.includes(carrier)) throw new Error(`HAWSER_TEST_CARRIER is one of ${ALL.join(', ')}`);
 
-const isTls = carrier === 'tls';
-const fixture = (name) => fs.readFileSync(path.join(__dirname, 'tls', name));
-/** For localhost and 127.0.0.1, signed by itself. */
-const cert = isTls ? fixture('cert.pem') : undefined;
-const key = isTls ? fixture('key.pem') : undefined;
+const isTls = TLS.includes(carrier);
+/** `cert` and `key` of the servers, for localhost and the loopback addresses. */
+const credentials = isTls ? certificates.server : {};
+/** What signed them. */
+const ca = isTls ? certificates.root : undefined;
 
 /** The URL of a server on `port`. */
 function urlOf(port, host = HOST) {
   return `${isTls ? 'wss' : 'ws'}://${host}:${port}`;
+}
+
+/** The same for what is no WebSocket. */
+function httpUrlOf(port, host = HOST) {
+  return `${isTls ? 'https' : 'http'}://${host}:${port}`;
 }
 
 // ---- WebSocket servers and clients ----
@@ -57,8 +65,8 @@ function urlOf(port, host = HOST) {
  * that the application would have made, or null, and is closed with the WebSocketServer.
  */
 function createServer(options, Server = WebSocket.WebSocketServer) {
-  if (carrier === 'native') {
-    const wss = new Server({ port: 0, host: HOST, ...options });
+  if (PORT.includes(carrier)) {
+    const wss = new Server({ port: 0, host: HOST, ...credentials, ...options });
     wss.testServer = null;
     wss.prependListener('listening', () => setPort(wss, wss.address().port));
     return wss;
@@ -94,7 +102,7 @@ function setPort(wss, port) {
 
 /** The application's server, which answers plain requests as ws does on a port of its own. */
 function createHttpServer(listener = upgradeRequired) {
-  return isTls ? https.createServer({ cert, key }, listener) : http.createServer(listener);
+  return isTls ? https.createServer(credentials, listener) : http.createServer(listener);
 }
 
 function upgradeRequired(req, res) {
@@ -127,7 +135,8 @@ function clientOptions() {
           })
       };
     case 'tls':
-      return { ca: cert };
+    case 'wss':
+      return { ca };
   }
 }
 
@@ -135,13 +144,23 @@ function connectPlain(options) {
   return net.connect({ ...options, path: options.socketPath });
 }
 
-// ---- raw sockets ----
+// ---- raw sockets, and plain requests ----
+
+/** `http.request`, or `https.request`, to `url`. */
+function request(url, options, onResponse) {
+  return (isTls ? https : http).request(url, { ca, ...options }, onResponse);
+}
+
+/** An agent for `request`. */
+function createAgent(options) {
+  return new (isTls ? https : http).Agent(options);
+}
 
 /** A connection to a server of the carrier; resolves when it can be written to. */
 function connectRaw(options) {
   const tcp = net.connect({ host: HOST, ...options });
   if (!isTls) return { tcp, socket: tcp, ready: 'connect' };
-  const socket = tls.connect({ socket: tcp, host: HOST, ca: cert, ...options });
+  const socket = tls.connect({ socket: tcp, host: HOST, ca, ...options });
   return { tcp, socket, ready: 'secureConnect' };
 }
 
@@ -149,7 +168,7 @@ function connectRaw(options) {
 function createRawServer(onSocket) {
   if (!isTls) return net.createServer((socket) => onSocket(socket, socket));
   const underneath = new Map();
-  const server = tls.createServer({ cert, key }, (socket) => {
+  const server = tls.createServer(credentials, (socket) => {
     onSocket(socket, underneath.get(socket.remotePort));
   });
   server.on('connection', (tcp) => {
@@ -164,19 +183,21 @@ module.exports = {
   DESCRIPTOR,
   EXTERNAL,
   HOST,
-  TCP,
   NET_SOCKET,
   PORT,
   SERVER,
+  TCP,
+  TLS,
   carried,
   carrier,
-  cert,
   connectRaw,
+  createAgent,
   createClient,
   createHttpServer,
   createRawServer,
   createServer,
+  httpUrlOf,
   isTls,
-  key,
+  request,
   urlOf
 };
