@@ -3,6 +3,8 @@
 const { X509Certificate } = require('crypto');
 const { checkServerIdentity } = require('tls');
 
+const native = require('./native');
+
 /** OpenSSL's names of the cipher suites of TLS 1.2, by IANA's; those of TLS 1.3 are the same. */
 const CIPHERS = {
   TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: 'ECDHE-ECDSA-AES128-GCM-SHA256',
@@ -76,6 +78,12 @@ const withTls = (NativeSocket) =>
       const chain = certificates.slice(0, count).map(read);
       if (detailed) link(chain);
       return chain[0].toLegacy;
+    }
+
+    /** Our own certificate; of several, the first. */
+    getCertificate() {
+      const { own } = this.#info;
+      return own === undefined ? {} : read(native.ownCertificate(own)).toLegacy;
     }
 
     getPeerX509Certificate() {

@@ -203,6 +203,7 @@ module.exports = {
   setOnExit: (callback) => (onExit = callback),
   unhold,
   isServerName: binding.isServerName,
+  ownCertificate: binding.ownCertificate,
   parseExtensions: binding.parseExtensions,
   parseSubprotocols: binding.parseSubprotocols,
   counters: (segment) => environment.counters(segment),

@@ -69,8 +69,9 @@ class TlsConnector {
   }
 }
 
-function contextFrom(options) {
-  const complete = tlsOptions(options);
+/** `fallsBack`: Node's TLS will try where this one fails. */
+function contextFrom(options, fallsBack = false) {
+  const complete = { ...tlsOptions(options), fallsBack };
   const roots = clientRoots(options);
   return create(() => new native.NativeClientContext(complete, roots));
 }
@@ -82,11 +83,12 @@ function contextFrom(options) {
  * @param {object} opts of the WebSocket
  * @param {{ host: string }} target
  */
-function secureTarget(opts, { host }) {
+function secureTarget(opts, { host, port }) {
   const { connector, roots } = opts;
   const serverName = nameOf(opts, host);
+  const where = { path: undefined, host, port, localAddress: opts.localAddress };
   if (connector !== undefined && connector !== null) {
-    return withConnector(connector, opts, serverName);
+    return { ...withConnector(connector, opts, serverName), where };
   }
   const isForNode =
     serverName === null ||
@@ -94,7 +96,7 @@ function secureTarget(opts, { host }) {
     (opts.rejectUnauthorized === undefined && process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0');
   if (!isForNode) {
     try {
-      return { context: contextFor(opts), serverName, isOwn: roots !== undefined };
+      return { context: contextFor(opts), serverName, isOwn: roots !== undefined, where };
     } catch (err) {
       // Node has its own way with options that are bad
       if (roots !== undefined) throw err;
@@ -137,7 +139,7 @@ function contextFor(opts) {
   const at = remembered.findIndex((entry) => isSame(entry.values, values));
   const entry =
     at === -1
-      ? { values: values.map(keep), context: contextFrom(opts) }
+      ? { values: values.map(keep), context: contextFrom(opts, opts.roots === undefined) }
       : remembered.splice(at, 1)[0];
   remembered.push(entry);
   if (remembered.length > MOST) remembered.shift();
@@ -169,12 +171,13 @@ const RETRY = Symbol('retry');
  * Why a TLS handshake has failed: an Error as Node has it; undefined if it is no error of TLS; RETRY
  * if Node's TLS may get along with the server.
  */
-function tlsError(parts, { serverName, isOwn }) {
+function tlsError(parts, { serverName, isOwn, where }) {
   if (parts.incompatible && !isOwn) return RETRY;
   if (parts.certificate !== undefined) return identityError(parts, serverName, isOwn);
   if (parts.code === undefined) return undefined;
   const error = new Error(REASONS[parts.code] ?? parts.message);
   error.code = parts.code;
+  if (parts.code === 'ECONNRESET') Object.assign(error, where);
   if (parts.code === 'EPROTO') {
     error.errno = -71;
     error.syscall = 'write';

@@ -55,6 +55,7 @@ function tlsOptions(options, alpn = []) {
     keys,
     rejectUnauthorized: rejectUnauthorized !== false,
     ...versions(options),
+    fallsBack: false,
     alpn: protocols(options.ALPNProtocols) ?? alpn.map((name) => Buffer.from(name)),
     sessionTimeout: seconds(sessionTimeout) * 1000
   };

@@ -26,7 +26,7 @@ use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
 use super::receive::Credit;
-use super::tls::is_handshaking;
+use super::tls::{Turn, is_handshaking};
 use crate::proto::Role;
 use crate::proto::connection::{Connection as Protocol, ConnectionConfig};
 use crate::proto::handshake::HeadScan;
@@ -89,6 +89,8 @@ pub(super) struct Io {
     pub(super) errno: u32,
     /// More of `pending` is to be inflated when others have had their turn.
     pub(super) sliced: bool,
+    /// Of its TLS handshake.
+    pub(super) turn: Turn,
 }
 
 pub(super) enum Stage {
@@ -172,6 +174,7 @@ impl Connection {
                 counter,
                 errno: 0,
                 sliced: false,
+                turn: Turn::None,
             }),
             waker: RefCell::new(None),
             announced: Cell::new(false),

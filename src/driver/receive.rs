@@ -56,6 +56,9 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 break;
             }
+            if is_handshaking(io) && !self.has_turn(io) {
+                break;
+            }
             reads += 1;
             io.read = io.read.wrapping_add(1);
             match self.receive_once(io, cx) {

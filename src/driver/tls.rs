@@ -1,10 +1,13 @@
 //! TLS of the connections of a listener: what JavaScript is asked and told about a handshake.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::{Arc, RwLock};
 
 use super::connection::{Connection, Io, Stage};
+use super::io_thread::ThreadContext;
 use super::listener::hooks;
 use super::notice::Notice;
 use crate::transport::Transport;
@@ -36,12 +39,72 @@ impl ServerTls {
     }
 }
 
+/// Handshakes take long, as messages go, and come in crowds: one at a time gets a turn, and in between
+/// all sockets that are ready get theirs.
+#[derive(Default)]
+pub struct Handshakes {
+    waiting: RefCell<VecDeque<Weak<Connection>>>,
+    working: Cell<bool>,
+}
+
+/// Whose turn it is to go on with its handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Turn {
+    #[default]
+    None,
+    Awaited,
+    Granted,
+}
+
+impl ThreadContext {
+    fn queue_handshake(self: &Rc<Self>, conn: &Rc<Connection>) {
+        let own = &self.handshakes;
+        own.waiting.borrow_mut().push_back(Rc::downgrade(conn));
+        if !own.working.replace(true) {
+            tokio::task::spawn_local(grant_turns(self.clone()));
+        }
+    }
+}
+
+async fn grant_turns(context: Rc<ThreadContext>) {
+    loop {
+        let next = context.handshakes.waiting.borrow_mut().pop_front();
+        match next {
+            Some(conn) => {
+                if let Some(conn) = conn.upgrade() {
+                    conn.io().turn = Turn::Granted;
+                    conn.wake();
+                }
+            }
+            None => return context.handshakes.working.set(false),
+        }
+        // until the sockets have been looked at
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Whether the connection is not even encrypted yet.
 pub(super) fn is_handshaking(io: &Io) -> bool {
     matches!(&io.transport, Some(Transport::Tls(tls)) if tls.is_handshaking())
 }
 
 impl Connection {
+    /// Whether to go on with the handshake now; if not, there is a wake when it is time.
+    pub(super) fn has_turn(self: &Rc<Self>, io: &mut Io) -> bool {
+        match io.turn {
+            Turn::Granted => {
+                io.turn = Turn::None;
+                return true;
+            }
+            Turn::None => {
+                io.turn = Turn::Awaited;
+                self.env.context.queue_handshake(self);
+            }
+            Turn::Awaited => {}
+        }
+        false
+    }
+
     /// Tells the server that a client's handshake has failed, if it wants to know.
     pub(super) fn handshake_failed(&self, io: &Io, error: io::Error) {
         let (Some(listener), Some(transport)) = (&self.listener, &io.transport) else {

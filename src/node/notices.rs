@@ -12,7 +12,7 @@ use crate::transport::{Endpoint, PeerInfo};
 use napi::bindgen_prelude::Buffer;
 
 /// A rare event. `kind` says which of the others are there; lib/events.js reads it.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct NativeNotice {
     pub kind: String,
@@ -53,7 +53,7 @@ pub struct NativeHead {
     pub headers: Vec<String>,
 }
 
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct NativePeer {
     pub local_address: Option<String>,
     pub local_port: Option<u16>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Buffer, ClassInstance};
+use napi::bindgen_prelude::{Buffer, ClassInstance, External};
 use napi::{Error, Result};
 use napi_derive::napi;
 
@@ -24,13 +24,15 @@ pub struct NativeTlsOptions {
     pub reject_unauthorized: bool,
     pub tls12: bool,
     pub tls13: bool,
+    /// A client's: Node's TLS will try where this one fails.
+    pub falls_back: bool,
     pub alpn: Vec<Buffer>,
     /// A server's: milliseconds.
     pub session_timeout: f64,
 }
 
 /// What `tls.TLSSocket` tells of a connection.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct NativeTlsInfo {
     pub is_tls13: bool,
     /// IANA's name of the cipher suite.
@@ -41,6 +43,9 @@ pub struct NativeTlsInfo {
     pub authorized: bool,
     pub authorization_error: Option<String>,
     pub certificates: Vec<Buffer>,
+    /// For `ownCertificate`.
+    #[napi(ts_type = "ExternalObject<unknown>")]
+    pub own: Option<External<Arc<[u8]>>>,
 }
 
 /// Certificates that the peers' are to end in.
@@ -164,6 +169,12 @@ pub fn is_server_name(name: String) -> bool {
     ClientContext::server_name(&name).is_some()
 }
 
+/// Our own certificate of a connection, in DER.
+#[napi]
+pub fn own_certificate(own: &External<Arc<[u8]>>) -> Buffer {
+    Buffer::from(own.to_vec())
+}
+
 impl From<NativeTlsOptions> for TlsOptions {
     fn from(o: NativeTlsOptions) -> Self {
         let identities = o.chains.into_iter().zip(o.keys);
@@ -177,6 +188,7 @@ impl From<NativeTlsOptions> for TlsOptions {
             rejects_unauthorized: o.reject_unauthorized,
             tls12: o.tls12,
             tls13: o.tls13,
+            falls_back: o.falls_back,
             alpn: o.alpn.into_iter().map(Vec::from).collect(),
         }
     }
@@ -192,6 +204,7 @@ impl From<TlsInfo> for NativeTlsInfo {
             resumed: info.resumed,
             authorized: info.authorized,
             authorization_error: info.authorization_error,
+            own: info.own.map(External::new),
             certificates: info.certificates.into_iter().map(Buffer::from).collect(),
         }
     }

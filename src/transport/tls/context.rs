@@ -32,6 +32,8 @@ pub struct TlsOptions {
     pub tls12: bool,
     /// TLS 1.3 may be used.
     pub tls13: bool,
+    /// A client's: Node's TLS will try where this one fails.
+    pub falls_back: bool,
     /// RFC 7301: in the order of preference.
     pub alpn: Vec<Vec<u8>>,
 }
@@ -57,6 +59,8 @@ pub struct ServerContext {
     pub(super) config: Arc<ServerConfig>,
     /// If clients are asked for certificates.
     pub(super) verifier: Option<Arc<ClientVerifier>>,
+    /// The first certificate of the first identity.
+    pub(super) own: Option<Arc<[u8]>>,
 }
 
 impl ServerContext {
@@ -68,6 +72,7 @@ impl ServerContext {
         session_timeout: Duration,
     ) -> Result<Self, TlsError> {
         let provider = provider();
+        let own = own_certificate(&options);
         let keys = certified(options.identities, &provider)?;
         let verifier = roots.map(|roots| {
             Arc::new(ClientVerifier {
@@ -93,6 +98,7 @@ impl ServerContext {
         Ok(Self {
             config: Arc::new(config),
             verifier,
+            own,
         })
     }
 }
@@ -102,16 +108,19 @@ impl ServerContext {
 pub struct ClientContext {
     pub(super) config: Arc<ClientConfig>,
     pub(super) verifier: Arc<ServerVerifier>,
+    pub(super) own: Option<Arc<[u8]>>,
 }
 
 impl ClientContext {
     pub fn new(options: TlsOptions, roots: Arc<Roots>) -> Result<Self, TlsError> {
         let provider = provider();
+        let own = own_certificate(&options);
         let keys = certified(options.identities, &provider)?;
         let verifier = Arc::new(ServerVerifier {
             provider: provider.clone(),
             roots,
             rejects: options.rejects_unauthorized,
+            falls_back: options.falls_back,
         });
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(options.tls12, options.tls13))?
@@ -127,6 +136,7 @@ impl ClientContext {
         Ok(Self {
             config: Arc::new(config),
             verifier,
+            own,
         })
     }
 
@@ -134,6 +144,11 @@ impl ClientContext {
     pub fn server_name(name: &str) -> Option<ServerName<'static>> {
         ServerName::try_from(name.to_owned()).ok()
     }
+}
+
+fn own_certificate(options: &TlsOptions) -> Option<Arc<[u8]>> {
+    let first = options.identities.first()?.chain.first()?;
+    Some(Arc::from(first.as_ref()))
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -139,7 +139,7 @@ fn code_of(error: &Error) -> Option<&'static str> {
 
 /// Whether OpenSSL might get along with a peer that rustls does not: with older ciphers and curves,
 /// with certificates that webpki does not read.
-fn is_incompatible(error: &Error) -> bool {
+pub fn is_incompatible(error: &Error) -> bool {
     use AlertDescription as Alert;
     match error {
         Error::PeerIncompatible(_) => true,

@@ -1,5 +1,7 @@
 //! What a handshake has led to, for the application.
 
+use std::sync::Arc;
+
 use rustls::pki_types::UnixTime;
 
 use super::Party;
@@ -18,6 +20,8 @@ pub struct TlsInfo {
     pub resumed: bool,
     /// The peer's chain, in DER, its own certificate first.
     pub certificates: Vec<Vec<u8>>,
+    /// Our own certificate, in DER; with several, the first.
+    pub own: Option<Arc<[u8]>>,
     /// Why the peer's certificates are not trusted, though they are accepted; or there are none. An
     /// OpenSSL code; empty: they were not asked for.
     pub authorization_error: Option<String>,
@@ -29,6 +33,10 @@ impl TlsInfo {
     pub(super) fn of(session: &Session, party: &Party) -> Self {
         let chain = session.peer_certificates();
         let now = UnixTime::now();
+        let own = match party {
+            Party::Server(context, _) => context.own.clone(),
+            Party::Client(context, _) => context.own.clone(),
+        };
         let (verdict, server_name) = match party {
             Party::Server(context, _) if context.verifier.rejects => (Some(Ok(())), None),
             Party::Server(context, name) => {
@@ -57,6 +65,7 @@ impl TlsInfo {
                 .map(|name| String::from_utf8_lossy(name).into_owned()),
             server_name,
             resumed: session.is_resumed(),
+            own,
             certificates: chain.iter().map(|der| der.to_vec()).collect(),
             authorized: verdict == Some(Ok(())),
             authorization_error: verdict.and_then(Result::err).map(str::to_owned),

@@ -7,6 +7,7 @@ pub mod context;
 pub mod error;
 mod hello;
 pub mod info;
+mod key_usage;
 pub mod names;
 pub mod roots;
 mod session;
@@ -295,7 +296,9 @@ impl Tls {
             room.put_slice(now);
             plain.extend_from_slice(later);
         })?;
-        self.closed |= progress.closed;
+        if progress.closed {
+            self.end_of_stream();
+        }
         Ok(progress.consumed)
     }
 

@@ -3,6 +3,8 @@
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, anchor_from_trusted_cert};
 
+use super::key_usage::may_sign_certificates;
+
 /// Trusted certificates.
 #[derive(Debug, Default)]
 pub struct Roots {
@@ -75,13 +77,9 @@ impl Roots {
         self.anchors.iter().map(|anchor| anchor.subject.as_ref())
     }
 
-    /// What is wrong with the dates of the certificate behind `anchor`. webpki looks at no dates of
-    /// anchors, OpenSSL does.
-    pub fn check_dates(
-        &self,
-        anchor: &TrustAnchor<'_>,
-        now: UnixTime,
-    ) -> Result<(), webpki::Error> {
+    /// What is wrong with the certificate behind `anchor`, as far as its dates and its right to sign
+    /// go. webpki does not look at those of anchors, OpenSSL does.
+    pub fn check(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), webpki::Error> {
         let is_it = |certificate: &&CertificateDer<'_>| {
             anchor_from_trusted_cert(certificate).is_ok_and(|own| {
                 own.subject == anchor.subject
@@ -90,6 +88,9 @@ impl Roots {
         };
         match self.certificates.iter().find(is_it) {
             Some(certificate) => {
+                if !may_sign_certificates(certificate) {
+                    return Err(webpki::Error::EndEntityUsedAsCa);
+                }
                 // of an old version: it has dates, but nobody who reads them
                 EndEntityCert::try_from(certificate).map_or(Ok(()), |cert| check_dates(&cert, now))
             }

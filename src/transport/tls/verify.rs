@@ -12,7 +12,8 @@ use rustls::{
 use webpki::Error as E;
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, VerifiedPath};
 
-use super::error::{Verdict, WrongName};
+use super::error::{Verdict, WrongName, is_incompatible};
+use super::key_usage::may_sign_certificates;
 use super::roots::{Roots, check_dates, is_self_issued};
 
 /// A chain that webpki cannot judge: it is not known whether OpenSSL would trust it.
@@ -46,8 +47,18 @@ pub fn verify_chain(
         Purpose::Client => KeyUsage::client_auth(),
     };
     let algorithms = provider.signature_verification_algorithms.all;
-    let check_anchor = |path: &VerifiedPath<'_>| roots.check_dates(path.anchor(), now);
-    let check = Some(&check_anchor as &dyn Fn(&VerifiedPath<'_>) -> Result<(), E>);
+    let check_path = |path: &VerifiedPath<'_>| {
+        let may_sign = |cert: &webpki::Cert<'_>| may_sign_certificates(&cert.der());
+        if !path.intermediate_certificates().all(may_sign) {
+            return Err(E::EndEntityUsedAsCa);
+        }
+        // a root that is shown as the server's own signs nothing
+        if is_self_issued(path.end_entity()) {
+            return Ok(());
+        }
+        roots.check(path.anchor(), now)
+    };
+    let check = Some(&check_path as &dyn Fn(&VerifiedPath<'_>) -> Result<(), E>);
     let anchors = roots.anchors();
     let mut result = cert
         .verify_for_usage(algorithms, anchors, &known, now, usage, None, check)
@@ -151,6 +162,8 @@ pub struct ServerVerifier {
     pub roots: Arc<Roots>,
     /// `rejectUnauthorized`.
     pub rejects: bool,
+    /// What webpki cannot judge is refused in any case, to be left to OpenSSL.
+    pub falls_back: bool,
 }
 
 impl ServerVerifier {
@@ -192,12 +205,14 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.rejects {
-            let mut chain = vec![CertificateDer::from(end_entity.as_ref())];
-            chain.extend(intermediates.iter().cloned());
-            self.judge(&chain, server_name, now)?;
+        let mut chain = vec![CertificateDer::from(end_entity.as_ref())];
+        chain.extend(intermediates.iter().cloned());
+        match self.judge(&chain, server_name, now) {
+            Err(error) if self.rejects || (self.falls_back && is_incompatible(&error)) => {
+                Err(error)
+            }
+            _ => Ok(ServerCertVerified::assertion()),
         }
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
