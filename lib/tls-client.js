@@ -37,6 +37,9 @@ const OF_CONTEXT = [
 const MOST = 16;
 const remembered = [];
 
+/** What is said of a connection that ends behind the TLS handshake. */
+const HANG_UP = 'socket hang up';
+
 /** OpenSSL's words for its codes. */
 const REASONS = {
   CERT_HAS_EXPIRED: 'certificate has expired',
@@ -177,7 +180,7 @@ function tlsError(parts, { serverName, isOwn, where }) {
   if (parts.code === undefined) return undefined;
   const error = new Error(REASONS[parts.code] ?? parts.message);
   error.code = parts.code;
-  if (parts.code === 'ECONNRESET') Object.assign(error, where);
+  if (parts.code === 'ECONNRESET' && parts.message !== HANG_UP) Object.assign(error, where);
   if (parts.code === 'EPROTO') {
     error.errno = -71;
     error.syscall = 'write';

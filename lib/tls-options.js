@@ -123,7 +123,7 @@ function readKey(value, passphrase) {
   try {
     return createPrivateKey({ key: text, format: 'pem', passphrase: secret ?? undefined });
   } catch (err) {
-    const isSecret = err.code === 'ERR_MISSING_PASSPHRASE' || err.code === 'ERR_OSSL_BAD_DECRYPT';
+    const isSecret = text.includes('ENCRYPTED');
     throw invalid(isSecret ? 'passphrase' : 'key', err.message, err);
   }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::server::Acceptor;
-use rustls::{Error, InvalidMessage};
+use rustls::{Error, InvalidMessage, PeerIncompatible};
 
 use super::context::ServerContext;
 use super::error::TlsError;
@@ -11,6 +11,9 @@ use super::names::{Choice, ServerContexts};
 
 /// The fatal alert unrecognized_name (RFC 6066 section 3, RFC 8446 section 6).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// The fatal alert protocol_version (RFC 8446 section 6).
+const PROTOCOL_VERSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
 
 pub struct Hello {
     contexts: Arc<ServerContexts>,
@@ -116,6 +119,13 @@ impl Hello {
                         "the ClientHello is too long",
                     ));
                 }
+                Err((Error::PeerIncompatible(lack), _)) if is_old(&lack) => {
+                    out.extend_from_slice(&PROTOCOL_VERSION);
+                    return Err(TlsError::new(
+                        "ERR_SSL_UNSUPPORTED_PROTOCOL",
+                        "the client speaks no version of TLS that is supported (1.2 and 1.3)",
+                    ));
+                }
                 Err((error, mut alert)) => {
                     // into memory, which takes everything
                     let _ = alert.write_all(out);
@@ -125,6 +135,11 @@ impl Hello {
         }
         Ok(())
     }
+}
+
+/// rustls asks for the signature algorithms of TLS 1.2 before it looks at the version.
+fn is_old(lack: &PeerIncompatible) -> bool {
+    matches!(lack, PeerIncompatible::SignatureAlgorithmsExtensionRequired)
 }
 
 /// OpenSSL recognises the mistake of speaking HTTP to a TLS port.

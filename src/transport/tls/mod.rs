@@ -228,7 +228,8 @@ impl Tls {
     ) -> Poll<io::Result<()>> {
         let mut is_answered = false;
         if let State::Hello(hello) = &self.state {
-            if hello.is_waiting() {
+            // only to learn that the client has gone
+            if hello.is_waiting() && self.pending.len() >= PENDING_MAX {
                 return Poll::Pending;
             }
             is_answered = hello.is_answered();

@@ -9,7 +9,7 @@ use super::context::ServerContext;
 pub struct ServerContexts {
     /// For clients that name no host, or one that nothing else is for.
     pub default: Option<Arc<ServerContext>>,
-    /// By name, in lower case; `*.` at the front stands for one label. The first that fits counts.
+    /// By name, in lower case; `*.` at the front stands for one label. A name as it is comes first.
     pub named: Vec<(String, Arc<ServerContext>)>,
     /// Names that are not among these are asked for: `SNICallback`.
     pub asks: bool,
@@ -28,10 +28,8 @@ impl ServerContexts {
     pub fn choose(&self, name: Option<&str>) -> Choice {
         if let Some(name) = name {
             let name = name.to_ascii_lowercase();
-            let found = self
-                .named
-                .iter()
-                .find(|(pattern, _)| is_for(pattern, &name));
+            let exact = self.named.iter().find(|(pattern, _)| *pattern == name);
+            let found = exact.or_else(|| self.named.iter().find(|(own, _)| is_for(own, &name)));
             if let Some((_, context)) = found {
                 return Choice::Use(context.clone());
             }
@@ -46,13 +44,12 @@ impl ServerContexts {
     }
 }
 
+/// Whether a pattern with a star is for `name`.
 fn is_for(pattern: &str, name: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        Some(parent) => name
-            .split_once('.')
-            .is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
-        None => pattern == name,
-    }
+    pattern.strip_prefix("*.").is_some_and(|parent| {
+        name.split_once('.')
+            .is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
+    })
 }
 
 #[cfg(test)]
@@ -61,11 +58,10 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_one_label() {
-        assert!(is_for("a.example", "a.example"));
         assert!(is_for("*.example", "a.example"));
         assert!(!is_for("*.example", "b.a.example"));
         assert!(!is_for("*.example", "example"));
         assert!(!is_for("*.example", ".example"));
-        assert!(!is_for("a.example", "b.example"));
+        assert!(!is_for("a.example", "a.example"));
     }
 }

@@ -78,7 +78,7 @@ impl Session {
                 Err(error) => {
                     // the alert comes out of a second look
                     let rest = &mut input[progress.consumed + discard..];
-                    if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    while let Ok(ConnectionState::EncodeTlsData(mut data)) =
                         conn.process_tls_records(rest).state
                     {
                         encode(&mut data, out)?;
