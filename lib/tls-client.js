@@ -37,9 +37,6 @@ const OF_CONTEXT = [
 const MOST = 16;
 const remembered = [];
 
-/** What is said of a connection that ends behind the TLS handshake. */
-const HANG_UP = 'socket hang up';
-
 /** OpenSSL's words for its codes. */
 const REASONS = {
   CERT_HAS_EXPIRED: 'certificate has expired',
@@ -177,11 +174,13 @@ const RETRY = Symbol('retry');
 function tlsError(parts, { serverName, isOwn, where }) {
   if (parts.incompatible && !isOwn) return RETRY;
   if (parts.certificate !== undefined) return identityError(parts, serverName, isOwn);
-  if (parts.code === undefined) return undefined;
-  const error = new Error(REASONS[parts.code] ?? parts.message);
-  error.code = parts.code;
-  if (parts.code === 'ECONNRESET' && parts.message !== HANG_UP) Object.assign(error, where);
-  if (parts.code === 'EPROTO') {
+  const { code, message } = parts;
+  const isCut = message.startsWith('Client network socket disconnected');
+  if (REASONS[code] === undefined && code !== 'EPROTO' && !isCut) return undefined;
+  const error = new Error(REASONS[code] ?? message);
+  error.code = code;
+  if (isCut) Object.assign(error, where);
+  if (code === 'EPROTO') {
     error.errno = -71;
     error.syscall = 'write';
   }
