@@ -365,13 +365,16 @@ declare namespace WebSocket {
    * Options of a client, and those of `http.request`, `https.request` and `tls.connect` but for what
    * the URL says.
    *
-   * The connection is made on an I/O thread, unless that takes Node's own HTTP client: for `wss:`,
-   * `agent`, `createConnection`, `finishRequest`, `followRedirects`, `signal`, `setHost` and options
-   * of its parser.
+   * The connection is made on an I/O thread, unless that takes Node's own HTTP client: for `agent`,
+   * `createConnection`, `finishRequest`, `followRedirects`, `signal`, `setHost`, options of its
+   * parser, and those of TLS that only OpenSSL can honour (`pfx`, `ciphers`, `secureContext`,
+   * `checkServerIdentity`, TLS 1.1, ...).
    */
   interface ClientOptions extends ConnectionOptions, SecureContextOptions, Tls.RootOptions {
     /** Certificates, roots and sessions that many sockets share. Not in ws. */
     connector?: TlsConnector | undefined;
+    /** The protocols to offer by ALPN, RFC 7301 (TLS). Default: none. */
+    ALPNProtocols?: Tls.TlsOptions['ALPNProtocols'];
     /** The subprotocols to offer, when the second argument is not given. */
     protocols?: string | string[] | undefined;
     /** Without effect, as in ws: it is the URL that says. */
