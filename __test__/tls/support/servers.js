@@ -2,6 +2,7 @@
 
 // Servers with TLS of their own, and clients of Node that talk to them byte by byte.
 
+const net = require('node:net');
 const tls = require('node:tls');
 const WebSocket = require('../../support/impl');
 const { HOST, discard, once, within } = require('../../support/helpers');
@@ -63,9 +64,10 @@ async function pairTls(t, serverOptions, clientOptions) {
 
 /** Node's client after its handshake: `socket` is the TLSSocket, `session` the last that it was given. */
 async function nodeClient(t, port, options) {
-  const socket = tls.connect({ port, host: HOST, ca: root, ...options });
+  const tcp = net.connect(port, HOST);
+  const socket = tls.connect({ socket: tcp, host: HOST, ca: root, ...options });
   t.after(() => socket.destroy());
-  const peer = new RawPeer(socket, { mask: true });
+  const peer = new RawPeer(socket, { mask: true, tcp });
   socket.on('session', (session) => (peer.session = session));
   await once(socket, 'secureConnect');
   return peer;
