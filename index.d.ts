@@ -19,6 +19,7 @@ import { Duplex, DuplexOptions, Writable } from 'stream';
 import { SecureContextOptions } from 'tls';
 import { URL } from 'url';
 import { ZlibOptions } from 'zlib';
+import * as Tls from './tls';
 
 /** What `send` takes: a string, a number, a Blob, and everything that `Buffer.from` takes. */
 type BufferLike =
@@ -264,6 +265,7 @@ interface ServerEvents<T extends typeof WebSocket, U extends typeof IncomingMess
   request: [request: IncomingMessage, response: ServerResponse];
   headers: [headers: string[], request: InstanceType<U>];
   wsClientError: [error: Error, socket: Duplex, request: InstanceType<U>];
+  tlsClientError: [error: Error, peer: Tls.TlsPeer];
   listening: [];
   close: [];
   error: [error: Error];
@@ -363,11 +365,16 @@ declare namespace WebSocket {
    * Options of a client, and those of `http.request`, `https.request` and `tls.connect` but for what
    * the URL says.
    *
-   * The connection is made on an I/O thread, unless that takes Node's own HTTP client: for `wss:`,
-   * `agent`, `createConnection`, `finishRequest`, `followRedirects`, `signal`, `setHost` and options
-   * of its parser.
+   * The connection is made on an I/O thread, unless that takes Node's own HTTP client: for `agent`,
+   * `createConnection`, `finishRequest`, `followRedirects`, `signal`, `setHost`, options of its
+   * parser, and those of TLS that only OpenSSL can honour (`pfx`, `ciphers`, `secureContext`,
+   * `checkServerIdentity`, TLS 1.1, ...).
    */
-  interface ClientOptions extends ConnectionOptions, SecureContextOptions {
+  interface ClientOptions extends ConnectionOptions, SecureContextOptions, Tls.RootOptions {
+    /** Certificates, roots and sessions that many sockets share. Not in ws. */
+    connector?: TlsConnector | undefined;
+    /** The protocols to offer by ALPN, RFC 7301 (TLS). Default: none. */
+    ALPNProtocols?: Tls.TlsOptions['ALPNProtocols'];
     /** The subprotocols to offer, when the second argument is not given. */
     protocols?: string | string[] | undefined;
     /** Without effect, as in ws: it is the URL that says. */
@@ -466,7 +473,8 @@ declare namespace WebSocket {
   interface ServerOptions<
     U extends typeof WebSocket.WebSocket = typeof WebSocket.WebSocket,
     V extends typeof IncomingMessage = typeof IncomingMessage
-  > extends ConnectionOptions {
+  >
+    extends ConnectionOptions, Tls.ServerOptionsOfTls {
     /** The address or name to listen on. Default: all addresses of both families. */
     host?: string | undefined;
     /** 0 to 65535; 0 = any free port, see `address()`. */
@@ -490,8 +498,8 @@ declare namespace WebSocket {
     /** The class of the server's WebSockets. Default: `WebSocket`. */
     WebSocket?: U | undefined;
     /**
-     * Milliseconds from accepting a connection until the head of its request is complete; then it
-     * gets 408. 0 = no limit. Default: 60000. Not in ws.
+     * Milliseconds from accepting a connection until the head of its request is complete, a TLS
+     * handshake included; then it gets 408. 0 = no limit. Default: 60000. Not in ws.
      */
     handshakeTimeout?: number | undefined;
     /**
@@ -607,6 +615,13 @@ declare namespace WebSocket {
      */
     close(cb?: (err?: Error) => void): void;
     /**
+     * Replaces the certificates and limits of a server with TLS, for connections to come;
+     * `secureContexts` and `SNICallback` stay if they are not given. Not in ws.
+     *
+     * @throws {Error} that names the option which is bad; then nothing changes
+     */
+    setSecureContext(options: Tls.ServerOptionsOfTls): void;
+    /**
      * Answers an upgrade request that somebody else has read, as listeners of an HTTP server's
      * `'upgrade'` get it.
      *
@@ -669,6 +684,23 @@ declare namespace WebSocket {
    * @throws {Error} The threads run already.
    */
   function configureRuntime(options?: RuntimeOptions): void;
+
+  type TlsConnectorOptions = Tls.TlsConnectorOptions;
+  type SecureContext = Tls.SecureContext;
+  type ServerTlsOptions = Tls.ServerTlsOptions;
+  type TlsSocketInfo = Tls.TlsSocketInfo;
+
+  /** TLS for clients: sockets that share one share its certificates, and resume sessions. Not in ws. */
+  class TlsConnector {
+    /**
+     * @throws {Error} `ERR_HAWSER_NOT_SUPPORTED` for what only Node's TLS can honour; other errors
+     *   name the option that is bad.
+     */
+    constructor(options?: TlsConnectorOptions);
+  }
+
+  /** Certificates for `secureContexts` and `SNICallback`. Not in ws. */
+  function createSecureContext(options: ServerTlsOptions): SecureContext;
 
   /**
    * A Duplex on top of a WebSocket: each write sends a message, and messages are read. Reading too

@@ -2,6 +2,8 @@ import WebSocket from './index.js';
 
 export const {
   WebSocketServer,
+  TlsConnector,
+  createSecureContext,
   createWebSocketStream,
   Receiver,
   Sender,

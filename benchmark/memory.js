@@ -11,12 +11,13 @@ const { table, number } = require('./lib/table');
 
 const USAGE = `usage: npm run bench -- memory [options]
 
-  --case REGEX     only those of idle, deflate, keep, blocked that match
+  --case REGEX     only those of idle, tls, deflate, keep, blocked that match
   --rounds N       rounds, default 3
-  --conns N        idle connections, default 5000
+  --conns N        idle connections, with TLS and without, default 5000
   --servers a,b    of hawser, ws, bun; default all that are there`;
 
 const IDLE_TARGET_KIB = 4;
+const TLS_TARGET_KIB = 16;
 const DEFLATE_CONNS = 2000;
 /** What RSS may still grow in the second half of the block if it counts as bounded. */
 const PLATEAU_KIB = 4096;
@@ -42,7 +43,9 @@ async function main() {
   const all = [...implementations.values()];
   const withApps = all.filter(({ name }) => name !== 'bun');
   const rounds = Number(values.rounds);
-  if (wanted.test('idle')) await idle(binary, all, rounds, Number(values.conns));
+  const conns = Number(values.conns);
+  if (wanted.test('idle')) await idle(binary, all, rounds, conns);
+  if (wanted.test('tls')) await tls(binary, all, rounds, conns);
   if (wanted.test('deflate')) await deflate(binary, implementations, rounds);
   if (wanted.test('keep')) {
     await keep(binary, withApps, rounds, 1);
@@ -53,13 +56,18 @@ async function main() {
 
 async function idle(binary, implementations, rounds, conns) {
   const results = await collect(implementations, rounds, (one) => cases.idle(binary, one, conns));
-  const rows = [[`${conns} idle connections`, 'KiB each', 'after a collection']];
-  for (const [name, { openedKib, collectedKib }] of results) {
-    rows.push([`  ${name}`, number(openedKib, 2), number(collectedKib, 2)]);
-  }
-  console.log(table(rows));
+  reportIdle(`${conns} idle connections`, results, IDLE_TARGET_KIB);
+}
+
+async function tls(binary, implementations, rounds, conns) {
+  const results = await collect(implementations, rounds, (one) => cases.tls(binary, one, conns));
+  reportIdle(`${conns} idle TLS connections`, results, TLS_TARGET_KIB);
+}
+
+function reportIdle(title, results, mostKib) {
+  console.log(connectionTable(title, results));
   const own = results.get('hawser');
-  if (own) target(`at most ${IDLE_TARGET_KIB} KiB each`, own.openedKib <= IDLE_TARGET_KIB);
+  if (own) target(`at most ${mostKib} KiB each`, own.openedKib <= mostKib);
   console.log();
 }
 
@@ -71,16 +79,20 @@ async function deflate(binary, implementations, rounds) {
     cases.deflate(binary, one, DEFLATE_CONNS)
   );
   const title = `${DEFLATE_CONNS} connections, 1 KiB of JSON echoed on each`;
-  const rows = [[title, 'KiB each', 'after a collection']];
-  for (const [name, { openedKib, collectedKib }] of results) {
-    rows.push([`  ${name}`, number(openedKib, 2), number(collectedKib, 2)]);
-  }
-  console.log(table(rows));
+  console.log(connectionTable(title, results));
   for (const { name, mostKib } of variants) {
     const own = results.get(name);
     if (own && mostKib) target(`${name}: at most ${mostKib} KiB each`, own.openedKib <= mostKib);
   }
   console.log();
+}
+
+function connectionTable(title, results) {
+  const rows = [[title, 'KiB each', 'after a collection']];
+  for (const [name, { openedKib, collectedKib }] of results) {
+    rows.push([`  ${name}`, number(openedKib, 2), number(collectedKib, 2)]);
+  }
+  return table(rows);
 }
 
 async function keep(binary, implementations, rounds, pipeline) {

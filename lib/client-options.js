@@ -76,8 +76,8 @@ function timerDuration(ms) {
 }
 
 /** Whether the handshake has to go through Node's own HTTP client. */
-function needsNode(opts, target) {
-  return target.isSecure || FOR_NODE.some((name) => isGiven(name, opts[name]));
+function needsNode(opts) {
+  return FOR_NODE.some((name) => isGiven(name, opts[name]));
 }
 
 function isGiven(name, value) {

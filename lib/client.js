@@ -14,6 +14,7 @@ const {
 } = require('./client-options');
 const { RequestHandshake, fail } = require('./client-request');
 const { incomingResponse } = require('./request');
+const { RETRY, secureTarget, tlsError } = require('./tls-client');
 const connectionOptions = require('./connection-options');
 const deflateOptions = require('./deflate-options');
 const events = require('./events');
@@ -43,7 +44,8 @@ function connect(ws, address, protocols, options) {
   ws._url = url.href;
   const target = targetOf(url);
   const offered = parseProtocols(protocols);
-  if (needsNode(opts, target)) {
+  const secure = target.isSecure ? secureTarget(opts, target) : undefined;
+  if (secure === null || needsNode(opts)) {
     ws._request = new RequestHandshake(ws, opts, offered);
     ws._request.begin(address, target);
     return;
@@ -52,6 +54,7 @@ function connect(ws, address, protocols, options) {
     address,
     opts,
     target,
+    secure,
     headers: requestHeaders(opts, target, offered),
     protocols: offered,
     timer: null,
@@ -113,7 +116,7 @@ function dial(ws, addresses) {
   if (request === null || request.failure !== null) return;
   const { opts, target } = request;
   try {
-    ws._conn = native.connect({
+    const options = {
       addresses,
       port: Number(target.port),
       socketPath: target.socketPath,
@@ -123,11 +126,13 @@ function dial(ws, addresses) {
         ATTEMPT_TIMEOUT,
       localAddress: opts.localAddress,
       localPort: opts.localPort,
+      serverName: request.secure?.serverName,
       target: target.target,
       headers: request.headers,
       protocols: request.protocols,
       connection: connectionOptions(opts, deflateOptions(opts.perMessageDeflate, false))
-    });
+    };
+    ws._conn = native.connect(options, request.secure?.context);
   } catch (err) {
     process.nextTick(failHandshake, ws, err);
     return;
@@ -167,8 +172,7 @@ function notice(ws, event) {
       request.failure ??= connectError(event.errors);
       break;
     case 'responseFailed':
-      request.failure ??= handshakeError(event.error);
-      native.terminate(ws._conn);
+      responseFailed(ws, request, event.error);
       break;
     case 'response':
       answered(ws, request, event);
@@ -176,8 +180,37 @@ function notice(ws, event) {
   }
 }
 
+function responseFailed(ws, request, parts) {
+  if (request.failure !== null) return;
+  const error = request.secure && tlsError(parts, request.secure);
+  if (error === RETRY) {
+    retry(ws, request);
+    return;
+  }
+  request.failure = error ?? handshakeError(parts);
+  native.terminate(ws._conn);
+}
+
+/** Node's TLS may get along with a server that rustls does not: it makes a connection of its own. */
+function retry(ws, { address, opts, protocols, target, timer }) {
+  clearTimeout(timer);
+  events.add(ws._conn, new Target(ws._context));
+  native.terminate(ws._conn);
+  ws._conn = -1;
+  native.unhold();
+  ws._req = null;
+  ws._request = new RequestHandshake(ws, opts, protocols);
+  ws._request.begin(address, target);
+}
+
 function answered(ws, request, event) {
   if (request.failure !== null) return;
+  if (event.tls !== undefined) {
+    const { serverName } = request.secure;
+    event.tls.identity = serverName;
+    event.tls.serverName = net.isIP(serverName) ? undefined : serverName;
+    request.peer.tls = event.tls;
+  }
   if (event.response.status === 101) {
     ws._peer = request.peer;
     ws.emit(

@@ -20,7 +20,7 @@ module.exports = {
   /** Bits of a send, as in src/driver/command.rs. */
   SEND: { BINARY: 1, FIN: 2, ACK: 4, MASK: 8, KEY: 16, AUTO: 32, COMPRESS: 64 },
   /** What a listener asks JavaScript about, as in src/driver/listener.rs. */
-  HOOKS: { UPGRADE: 1, CLIENT_ERROR: 2, REQUEST: 4 },
+  HOOKS: { UPGRADE: 1, CLIENT_ERROR: 2, REQUEST: 4, TLS_ERROR: 8 },
   /** Kinds of event records, as in src/driver/batch.rs. */
   EVENT: {
     PIECE: 0,

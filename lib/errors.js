@@ -53,6 +53,7 @@ function handshakeError(parts) {
   if (parts.errno !== undefined) return systemError('read', parts);
   const error = new Error(parts.message);
   if (parts.code !== undefined) error.code = parts.code;
+  if (parts.code?.startsWith('HPE_')) error.reason = parts.message.replace('Parse Error: ', '');
   return error;
 }
 

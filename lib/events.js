@@ -271,6 +271,8 @@ function noticeTarget(conn, event) {
     case 'request':
     case 'listenerClosed':
     case 'listenerFailed':
+    case 'serverName':
+    case 'tlsClientError':
       return listeners.get(event.listener);
     case 'response':
       opened = true;

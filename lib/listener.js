@@ -5,6 +5,7 @@ const dns = require('dns');
 const net = require('net');
 
 const { systemError } = require('./errors');
+const { isSecure, serverContexts } = require('./tls-server');
 const connectionOptions = require('./connection-options');
 const deflateOptions = require('./deflate-options');
 const events = require('./events');
@@ -28,12 +29,15 @@ class NativeListener {
   #closed = false;
   /** What the I/O threads compare the path with. */
   path;
+  /** Certificates, for the native side; undefined without TLS. */
+  #contexts;
 
   constructor(server, callback) {
     this.#server = server;
     this.path = server.options.path;
     const { host, port } = server.options;
     this.#port(port);
+    if (isSecure(server.options)) this.#contexts = serverContexts(server.options);
     if (callback) server.once('listening', callback);
     this.#hold(true);
     if (host === null || host === undefined || host === '') {
@@ -49,6 +53,15 @@ class NativeListener {
 
   setHooks(hooks) {
     if (this.#listening) native.setHooks(this.#id, hooks);
+  }
+
+  /** For connections to come. */
+  setSecureContext(options) {
+    if (this.#contexts === undefined) {
+      throw new Error('setSecureContext(): the server was made without TLS ("cert" and "key")');
+    }
+    this.#contexts = serverContexts(options);
+    if (this.#listening) native.setContexts(this.#id, this.#contexts);
   }
 
   /** Open connections keep the process alive by themselves, or do not, if they are unref()ed. */
@@ -121,7 +134,7 @@ class NativeListener {
   #listen(host) {
     const { options } = this.#server;
     const port = this.#port(options.port);
-    const result = tryListen({
+    const listening = {
       id: this.#id,
       host,
       port,
@@ -133,7 +146,8 @@ class NativeListener {
       handshakeTimeout: Number(options.handshakeTimeout) || 0,
       hooks: this.#server._hooks(),
       connection: connectionOptions(options, deflateOptions(options.perMessageDeflate, true))
-    });
+    };
+    const result = tryListen(listening, this.#contexts);
     if (result.error !== undefined) return result.error;
     if (result.errno !== undefined) {
       return systemError('listen', { errno: result.errno, address: host, port });
@@ -169,9 +183,9 @@ class NativeListener {
 }
 
 /** What cannot be listened on at all, such as an address with a scope, is an error like others. */
-function tryListen(options) {
+function tryListen(options, contexts) {
   try {
-    return native.listen(options);
+    return native.listen(options, contexts);
   } catch (error) {
     return { error };
   }

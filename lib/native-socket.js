@@ -11,6 +11,7 @@ const asyncContext = require('./async-context');
 const events = require('./events');
 const native = require('./native');
 const outgoing = require('./outgoing');
+const withTls = require('./native-tls-socket');
 
 /**
  * What of a `net.Socket` can be had of a connection that lives on an I/O thread.
@@ -57,9 +58,16 @@ class NativeSocket extends Duplex {
     });
   }
 
+  /** Of a connection with or without TLS. */
+  static of(conn, peer, ws) {
+    return peer.tls === undefined
+      ? new NativeSocket(conn, peer, ws)
+      : new NativeTlsSocket(conn, peer, ws);
+  }
+
   /** The stream of a connection without a WebSocket. */
   static raw(conn, peer) {
-    const socket = new NativeSocket(conn, peer, null);
+    const socket = NativeSocket.of(conn, peer, null);
     socket.#raw = true;
     events.add(conn, socket);
     return socket;
@@ -288,5 +296,7 @@ function family(address) {
   if (address === undefined) return undefined;
   return isIPv6(address) ? 'IPv6' : 'IPv4';
 }
+
+const NativeTlsSocket = withTls(NativeSocket);
 
 module.exports = NativeSocket;

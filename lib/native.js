@@ -180,7 +180,11 @@ function configureRuntime(options) {
 
 module.exports = {
   NativeDeflate: binding.NativeDeflate,
+  NativeClientContext: binding.NativeClientContext,
   NativeReceiver: binding.NativeReceiver,
+  NativeRoots: binding.NativeRoots,
+  NativeServerContext: binding.NativeServerContext,
+  NativeServerContexts: binding.NativeServerContexts,
   acceptDeflateOffer: binding.acceptDeflateOffer,
   checkDeflateAnswer: binding.checkDeflateAnswer,
   deflateOffer: binding.deflateOffer,
@@ -198,6 +202,8 @@ module.exports = {
   setOnBell: (callback) => (onBell = callback),
   setOnExit: (callback) => (onExit = callback),
   unhold,
+  isServerName: binding.isServerName,
+  ownCertificate: binding.ownCertificate,
   parseExtensions: binding.parseExtensions,
   parseSubprotocols: binding.parseSubprotocols,
   counters: (segment) => environment.counters(segment),
@@ -212,6 +218,7 @@ module.exports = {
   fill: functions.fill,
   takeLarge: functions.takeLarge,
   takeNotice: (index) => environment.takeNotice(index),
+  setContexts: (listener, contexts) => environment.setContexts(listener, contexts),
   setHooks: (listener, hooks) => environment.setHooks(listener, hooks),
   close: command('close'),
   closeListener: command('closeListener'),
@@ -228,5 +235,6 @@ module.exports = {
   setLimits: command('setLimits'),
   setNoDelay: command('setNoDelay'),
   tap: command('tap'),
-  terminate: command('terminate')
+  terminate: command('terminate'),
+  useContext: command('useContext')
 };

@@ -127,9 +127,9 @@ class NativeUpgrade extends Target {
     this.#server = server;
     this.#conn = conn;
     this.#event = event;
-    this.isSecure = false;
+    this.isSecure = event.peer.tls !== undefined;
     this.req = incomingRequest(event.request, () => {
-      this.#socket = new NativeSocket(conn, event.peer, null);
+      this.#socket = NativeSocket.of(conn, event.peer, null);
       return this.#socket;
     });
     events.add(conn, this);

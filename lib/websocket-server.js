@@ -6,6 +6,7 @@ const http = require('http');
 const { CLOSE_TIMEOUT, DEFAULT_MAX_PAYLOAD, HOOKS } = require('./constants');
 const { incomingRequest } = require('./request');
 const { clientError, respond, upgrade } = require('./server-handshake');
+const { ServerNameQuestion, serverTlsError } = require('./tls-server');
 const asyncContext = require('./async-context');
 const NativeListener = require('./listener');
 const NativeSocket = require('./native-socket');
@@ -20,7 +21,7 @@ const CLOSING = 1;
 const CLOSED = 2;
 
 /** Events whose listeners make the I/O threads ask JavaScript. */
-const HOOK_EVENTS = ['headers', 'wsClientError', 'request'];
+const HOOK_EVENTS = ['headers', 'wsClientError', 'request', 'tlsClientError'];
 
 /** Options that are looked at for each request, and may be changed at any time. */
 const HOOK_OPTIONS = ['verifyClient', 'handleProtocols', 'path'];
@@ -115,6 +116,22 @@ class WebSocketServer extends EventEmitter {
     if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
     if (this.#listener !== null) return this.#listener.address();
     return this.#external === null ? null : this.#external.address();
+  }
+
+  /**
+   * Replaces the certificates of a server with TLS, for connections to come.
+   *
+   * @param {object} options as the constructor takes them; `secureContexts` and `SNICallback` stay
+   *   if they are not given
+   * @throws {Error} for bad ones; then nothing changes
+   */
+  setSecureContext(options) {
+    const { SNICallback, secureContexts } = this.options;
+    if (this.#listener === null) {
+      throw new Error('setSecureContext(): the server does not listen itself');
+    }
+    this.#listener.setSecureContext({ SNICallback, secureContexts, ...options });
+    Object.assign(this.options, options);
   }
 
   /**
@@ -214,6 +231,7 @@ class WebSocketServer extends EventEmitter {
     }
     if (this.listenerCount('wsClientError') > 0) hooks |= HOOKS.CLIENT_ERROR;
     if (this.listenerCount('request') > 0) hooks |= HOOKS.REQUEST;
+    if (this.listenerCount('tlsClientError') > 0) hooks |= HOOKS.TLS_ERROR;
     return hooks;
   }
 
@@ -256,6 +274,12 @@ class WebSocketServer extends EventEmitter {
         break;
       case 'request':
         this.#request(conn, event);
+        break;
+      case 'serverName':
+        new ServerNameQuestion(this, conn, event).ask();
+        break;
+      case 'tlsClientError':
+        this.emit('tlsClientError', serverTlsError(event.error), event.peer);
         break;
       case 'listenerFailed':
         this.#listener.failed(event.error);

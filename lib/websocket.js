@@ -159,7 +159,7 @@ class WebSocket extends EventEmitter {
   get _socket() {
     if (this._carrier === null) {
       if (this._peer === null) return null;
-      this._carrier = new NativeSocket(this._conn, this._peer, this);
+      this._carrier = NativeSocket.of(this._conn, this._peer, this);
     }
     return this._carrier.socket;
   }

@@ -63,3 +63,29 @@ console.log(offers['permessage-deflate'][0].client_max_window_bits, header, name
 const detached = new WebSocket(null, undefined, {});
 detached.setSocket(duplex, Buffer.alloc(0), { maxPayload: 0 });
 new WebSocket('wss://localhost', { servername: 'a', signal: AbortSignal.timeout(1) });
+
+const connector = new WebSocket.TlsConnector({
+  ca: 'PEM',
+  roots: 'bundled',
+  minVersion: 'TLSv1.3'
+});
+new WebSocket('wss://localhost', { connector, servername: 'a' });
+new WebSocket('wss://localhost', { roots: 'system', ALPNProtocols: ['http/1.1'] });
+const context: WebSocket.SecureContext = WebSocket.createSecureContext({ cert: 'PEM', key: 'PEM' });
+const secure = new WebSocketServer({
+  port: 0,
+  cert: ['PEM'],
+  key: [{ pem: 'PEM', passphrase: 'x' }],
+  requestCert: true,
+  sessionTimeout: 60,
+  secureContexts: { 'a.example': context, '*.example': { cert: 'PEM', key: 'PEM' } },
+  SNICallback: (servername, callback) => callback(null, servername === 'b' ? context : null)
+});
+secure.on('tlsClientError', (error, peer) => console.log(error.message, peer.remoteAddress));
+secure.on('connection', (socket, request) => {
+  const tls = request.socket as unknown as WebSocket.TlsSocketInfo;
+  console.log(tls.authorized, tls.getPeerCertificate().subject.CN);
+});
+secure.setSecureContext({ cert: 'PEM', key: 'PEM' });
+// @ts-expect-error: not a set of roots
+new WebSocket('wss://localhost', { roots: 'own' });

@@ -1,6 +1,8 @@
 'use strict';
 
 const KIB = 1024;
+/** Those of servers/listen.js that the load generator has to speak TLS to. */
+const TLS_LISTENERS = ['https', 'tls'];
 
 /**
  * A case of echoes.
@@ -10,7 +12,7 @@ const KIB = 1024;
  * @param {string} [listener] of servers/listen.js
  */
 function echo(name, options, listener = 'port') {
-  return { name, unit: 'msg', listener, options: { ...options, tls: listener === 'https' } };
+  return { name, unit: 'msg', listener, options: { ...options, tls: isTls(listener) } };
 }
 
 /**
@@ -31,7 +33,12 @@ function deflated(name, options, deflate) {
  * less often: it takes longer until the JS engine has compiled it.
  */
 function connect(name, listener) {
-  return { name, unit: 'conn', listener, options: { mode: 'connect', conns: 100 }, warmup: 2 };
+  const options = { mode: 'connect', conns: 100, tls: isTls(listener) };
+  return { name, unit: 'conn', listener, options, warmup: 2 };
+}
+
+function isTls(listener) {
+  return TLS_LISTENERS.includes(listener);
 }
 
 /** The loads of `npm run bench`; `unit` is what is counted, `metrics` what is printed. */
@@ -51,6 +58,9 @@ const CASES = [
   echo('stream: 512 B x 100 over https', { size: 512, conns: 100 }, 'https'),
   connect('connect + close, port', 'port'),
   connect('connect + close, http server', 'http'),
+  echo('tls: 512 B x 100', { size: 512, conns: 100 }, 'tls'),
+  echo('tls: 16 KiB x 50', { size: 16 * KIB, conns: 50 }, 'tls'),
+  connect('tls: connect + close', 'tls'),
   deflated('deflate 1 KiB JSON x 50, no takeover', { size: KIB, conns: 50 }, 'no-takeover'),
   deflated('deflate 1 KiB JSON x 50, takeover', { size: KIB, conns: 50 }, 'takeover'),
   deflated('deflate 16 KiB JSON x 20, no takeover', { size: 16 * KIB, conns: 20 }, 'no-takeover')
@@ -100,6 +110,11 @@ const TARGETS = [
   { case: 'stream: 512 B x 100 over https', metric: 'cpu_us_per_msg', most: 1, text: 'at most 1' },
   { case: 'connect + close, port', metric: 'cpu_us_per_conn', most: 0.35, text: 'at most 0.35' },
   { case: 'connect + close, http server', metric: 'cpu_us_per_conn', most: 1, text: 'at most 1' },
+  { case: 'tls: 512 B x 100', metric: 'cpu_us_per_msg', most: 0.4, text: 'at most 0.4' },
+  { case: 'tls: 512 B x 100', metric: 'js_us_per_msg', most: 1 / 25, text: 'at most 1/25' },
+  { case: 'tls: 16 KiB x 50', metric: 'cpu_us_per_msg', most: 0.4, text: 'at most 0.4' },
+  { case: 'tls: 16 KiB x 50', metric: 'js_us_per_msg', most: 1 / 25, text: 'at most 1/25' },
+  { case: 'tls: connect + close', metric: 'conns_per_s', least: 1.5, text: 'at least 1.5' },
   ...deflateTargets('deflate 1 KiB JSON x 50, no takeover', 0.35, 40),
   ...deflateTargets('deflate 1 KiB JSON x 50, takeover', 0.45, 40),
   ...deflateTargets('deflate 16 KiB JSON x 20, no takeover', 0.65)

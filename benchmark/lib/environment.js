@@ -5,7 +5,7 @@ const os = require('node:os');
 
 /** What a figure depends on besides the code. */
 function environment(implementations) {
-  const versions = { node: process.version };
+  const versions = { node: process.version, openssl: process.versions.openssl };
   for (const { name, version } of implementations.values()) versions[name] = version;
   return {
     date: new Date().toISOString(),

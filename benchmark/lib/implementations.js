@@ -43,7 +43,7 @@ function findNodePackage(name) {
   return {
     name,
     version: require(manifest).version,
-    listeners: ['port', 'http', 'https'],
+    listeners: ['port', 'http', 'https', 'tls'],
     argv: (...args) => [
       process.execPath,
       '--expose-gc',
@@ -62,8 +62,8 @@ function findBun() {
       return {
         name: 'bun',
         version: probe.stdout.trim(),
-        listeners: ['port'],
-        argv: (app, listener, compression) => [candidate, path.join(SERVERS, 'bun.js'), compression]
+        listeners: ['port', 'tls'],
+        argv: (app, ...args) => [candidate, path.join(SERVERS, 'bun.js'), ...args]
       };
     }
   }

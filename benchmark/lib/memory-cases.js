@@ -35,8 +35,13 @@ function idle(binary, implementation, conns) {
   return weigh(binary, implementation, {}, { conns });
 }
 
+/** The same, over TLS. */
+function tls(binary, implementation, conns) {
+  return weigh(binary, implementation, { listener: 'tls' }, { conns, tls: true });
+}
+
 /**
- * The same of connections on each of which one compressed KiB of JSON has been echoed, one
+ * As `idle`, but of connections on each of which one compressed KiB of JSON has been echoed, one
  * connection after the other.
  *
  * @param {Object} variant an implementation with one of `DEFLATE_VARIANTS`
@@ -128,4 +133,4 @@ function blocked(binary, implementation) {
 /** A server that dies fails the load generator first, which then says so. */
 function ignore() {}
 
-module.exports = { idle, deflate, keep, blocked, DEFLATE_VARIANTS };
+module.exports = { idle, tls, deflate, keep, blocked, DEFLATE_VARIANTS };

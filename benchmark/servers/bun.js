@@ -1,8 +1,9 @@
 'use strict';
 
-// bun bun.js [compression]
-const [compression = 'off'] = process.argv.slice(2);
+// bun bun.js [port|tls] [compression]
+const [listener = 'port', compression = 'off'] = process.argv.slice(2);
 
+const { selfSigned } = require('./certificate');
 const compressions = require('./compression');
 const { control } = require('./control');
 
@@ -13,6 +14,7 @@ const compress = Boolean(perMessageDeflate);
 const server = globalThis.Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
+  tls: listener === 'tls' ? selfSigned() : undefined,
   fetch(request, server) {
     if (!server.upgrade(request)) return new Response('Upgrade Required', { status: 426 });
   },

@@ -1,6 +1,6 @@
 'use strict';
 
-// node echo.js hawser|ws [echo|keep|sink] [port|http|https] [compression]
+// node echo.js hawser|ws [echo|keep|sink] [port|http|https|tls] [compression]
 const [implementation, app = 'echo', listener = 'port', compression = 'off'] =
   process.argv.slice(2);
 const { WebSocketServer } = require(implementation === 'hawser' ? '../..' : 'ws');
@@ -11,7 +11,7 @@ const { control } = require('./control');
 const listeners = require('./listen');
 
 const { perMessageDeflate } = compressions[compression];
-const wss = listeners[listener](WebSocketServer, { perMessageDeflate });
+const wss = listeners[listener](WebSocketServer, { perMessageDeflate }, implementation);
 const commands = apps[app](wss);
 
 wss.on('listening', () => {

@@ -54,6 +54,7 @@ impl Connection {
                 self.wake();
             }
             Command::Respond { range, upgrade, .. } => self.respond(range.of(data), upgrade),
+            Command::UseContext { context, .. } => self.use_context(context),
             Command::Raw { flags, range, .. } => self.raw(flags, range, data),
             Command::End { .. } => {
                 self.link.lock().proto.end();

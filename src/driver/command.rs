@@ -10,6 +10,8 @@ use super::deflate::Deflate;
 use super::dial::OpeningRequest;
 use super::listener::Listener;
 use crate::transport::Endpoint;
+use crate::transport::tls::ServerName;
+use crate::transport::tls::context::{ClientContext, ServerContext};
 
 /// One request. Small payloads are a range of the batch's `data`.
 pub enum Command {
@@ -65,6 +67,11 @@ pub enum Command {
         conn: u32,
         range: Range,
         upgrade: bool,
+    },
+    /// Answers which context is for a host name; none: the default.
+    UseContext {
+        conn: u32,
+        context: Option<Arc<ServerContext>>,
     },
     /// Bytes to a connection in raw mode, outside of any frame.
     Raw {
@@ -204,6 +211,8 @@ pub struct Dial {
     /// Where to connect from; any address, and port 0, leave it to the system.
     pub local_address: Option<std::net::IpAddr>,
     pub local_port: u16,
+    /// With TLS, and the name that the server has to prove.
+    pub tls: Option<(Arc<ClientContext>, ServerName<'static>)>,
     pub request: OpeningRequest,
     pub options: ConnectionOptions,
 }

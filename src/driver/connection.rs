@@ -26,11 +26,13 @@ use super::link::{Link, State};
 use super::listener::Listener;
 use super::local::LocalEnvironment;
 use super::receive::Credit;
+use super::tls::{Turn, is_handshaking};
 use crate::proto::Role;
 use crate::proto::connection::{Connection as Protocol, ConnectionConfig};
 use crate::proto::handshake::HeadScan;
 use crate::proto::receiver::ReceiverConfig;
 use crate::transport::Transport;
+use crate::transport::tls::error::TlsError;
 
 /// A queue of this many bytes does not gain from waiting for more of the same batch.
 const LONG_QUEUE: usize = 4 * 1024;
@@ -87,6 +89,8 @@ pub(super) struct Io {
     pub(super) errno: u32,
     /// More of `pending` is to be inflated when others have had their turn.
     pub(super) sliced: bool,
+    /// Of its TLS handshake.
+    pub(super) turn: Turn,
 }
 
 pub(super) enum Stage {
@@ -170,6 +174,7 @@ impl Connection {
                 counter,
                 errno: 0,
                 sliced: false,
+                turn: Turn::None,
             }),
             waker: RefCell::new(None),
             announced: Cell::new(false),
@@ -311,9 +316,9 @@ impl Connection {
         if let Some(relay) = transport.relay() {
             let output = relay.pick_up();
             state.write_failed |= relay.is_gone();
-            state.proto.set_in_flight(relay.in_flight());
             self.env.event(|batch| batch.push_output(self.id, &output));
         }
+        state.proto.set_in_flight(transport.in_flight());
         let acked = state.progress();
         if acked > 0 {
             self.env
@@ -327,7 +332,7 @@ impl Connection {
             } else {
                 io.shut = true;
                 // fails when the peer has reset the connection, which reading reports
-                let _ = transport.shutdown();
+                let _ = transport.shutdown(cx);
             }
         }
         // neither half is left: a reset may show as an error of the write and an end of input
@@ -394,6 +399,11 @@ impl Connection {
 
     fn timed_out(&self, io: &mut Io, cx: &mut Context<'_>, now: Instant) {
         match io.stage {
+            Stage::RequestHead if is_handshaking(io) => {
+                let late = TlsError::new("ERR_TLS_HANDSHAKE_TIMEOUT", "TLS handshake timeout");
+                self.handshake_failed(io, late.into());
+                io.doomed = true;
+            }
             Stage::RequestHead => {
                 self.refuse_late(io);
                 cx.waker().wake_by_ref();

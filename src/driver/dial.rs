@@ -76,12 +76,20 @@ pub async fn dial(env: Rc<LocalEnvironment>, id: u32, dial: Box<Dial>) {
         };
         match outcome {
             Ok(transport) => {
-                env.notify(
-                    id,
-                    Notice::Connected {
-                        peer: transport.peer(),
-                    },
-                );
+                let peer = transport.peer();
+                let tls = dial.tls.clone();
+                let transport = match tls {
+                    Some((context, name)) => transport.connect_tls(context, name),
+                    None => Ok(transport),
+                };
+                let transport = match transport {
+                    Ok(transport) => transport,
+                    Err(error) => {
+                        failures.push((endpoint.clone(), error));
+                        break;
+                    }
+                };
+                env.notify(id, Notice::Connected { peer });
                 return Connection::dialled(env, id, dial, transport);
             }
             Err(error) => failures.push((endpoint.clone(), error)),

@@ -219,6 +219,10 @@ impl Connection {
                 consumed,
             }) => {
                 let options = dial.options.clone();
+                let tls = io
+                    .transport
+                    .as_ref()
+                    .and_then(|transport| transport.peer().tls);
                 let outcome = check_answer(&response, &dial.request, options.deflate.as_deref());
                 match &outcome {
                     Ok((_, deflate)) => {
@@ -236,8 +240,14 @@ impl Connection {
                 }
                 let response = Box::new(response);
                 let outcome = outcome.map(|(accepted, _)| accepted);
-                self.env
-                    .notify(self.id(), Notice::Response { response, outcome });
+                self.env.notify(
+                    self.id(),
+                    Notice::Response {
+                        response,
+                        outcome,
+                        tls,
+                    },
+                );
             }
             Err(error) => {
                 let notice = Notice::ResponseFailed(ResponseError::Malformed(error));

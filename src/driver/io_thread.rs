@@ -18,6 +18,7 @@ use super::mailbox::Submission;
 use super::mask_keys::MaskKeys;
 use super::pool::ThreadHandle;
 use super::put_off::PutOff;
+use super::tls::Handshakes;
 use crate::transport::Transport;
 
 /// What one read can take. A burst larger than this is read in several turns of the loop.
@@ -45,6 +46,7 @@ pub struct ThreadContext {
     reads: Cell<u32>,
     pub compressors: Compressors,
     pub put_off: PutOff,
+    pub handshakes: Handshakes,
 }
 
 thread_local! {
@@ -65,6 +67,7 @@ pub fn run(index: usize, threads: Arc<[Arc<ThreadHandle>]>, started: Sender<std:
         reads: Cell::new(0),
         compressors: Compressors::default(),
         put_off: PutOff::default(),
+        handshakes: Handshakes::default(),
     });
     CONTEXT.set(Some(context.clone()));
     let built = tokio::runtime::Builder::new_current_thread()

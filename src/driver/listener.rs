@@ -13,6 +13,7 @@ use super::command::ConnectionOptions;
 use super::local::LocalEnvironment;
 use super::mailbox::Submission;
 use super::notice::Notice;
+use super::tls::ServerTls;
 use crate::sync::lock;
 use crate::transport::Transport;
 
@@ -24,6 +25,8 @@ pub mod hooks {
     pub const CLIENT_ERROR: u32 = 2;
     /// Answer plain requests: `request`.
     pub const REQUEST: u32 = 4;
+    /// Tell of failed TLS handshakes: `tlsClientError`.
+    pub const TLS_ERROR: u32 = 8;
 }
 
 /// How long to leave a full descriptor table alone before accepting again.
@@ -40,6 +43,8 @@ pub struct Listener {
     pub path: Option<String>,
     /// A request head has to be complete within this time, if it is limited.
     pub handshake_timeout: Option<Duration>,
+    /// Connections are encrypted.
+    pub tls: Option<ServerTls>,
     pub hooks: AtomicU32,
     socket: Mutex<Option<TcpListener>>,
     connections: AtomicUsize,
@@ -57,14 +62,20 @@ pub struct Bind {
     pub ipv6_only: bool,
 }
 
+/// How to treat the connections.
+pub struct Serve {
+    pub path: Option<String>,
+    pub handshake_timeout: Option<Duration>,
+    pub tls: Option<ServerTls>,
+    pub options: ConnectionOptions,
+}
+
 impl Listener {
     /// Binds and listens; returns the address too, for `port` 0.
     pub fn bind(
         bind: &Bind,
         id: u32,
-        path: Option<String>,
-        handshake_timeout: Option<Duration>,
-        options: ConnectionOptions,
+        serve: Serve,
     ) -> io::Result<(Arc<Self>, std::net::SocketAddr)> {
         let socket = Socket::new(
             Domain::for_address(bind.address),
@@ -89,9 +100,10 @@ impl Listener {
         let address = socket.local_addr()?;
         let listener = Arc::new(Self {
             id,
-            options,
-            path,
-            handshake_timeout,
+            options: serve.options,
+            path: serve.path,
+            handshake_timeout: serve.handshake_timeout,
+            tls: serve.tls,
             hooks: AtomicU32::new(0),
             socket: Mutex::new(Some(socket)),
             connections: AtomicUsize::new(0),

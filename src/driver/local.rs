@@ -127,6 +127,10 @@ impl LocalEnvironment {
 
     pub fn serve(self: &Rc<Self>, listener: Arc<Listener>, transport: io::Result<Transport>) {
         let id = self.shared.allocate(self.thread());
+        let transport = transport.map(|transport| match &listener.tls {
+            Some(tls) => transport.accept_tls(tls.contexts()),
+            None => transport,
+        });
         match (transport, id) {
             (Ok(transport), Some(id)) => Connection::accept(self.clone(), id, listener, transport),
             (_, id) => {
@@ -247,6 +251,7 @@ impl LocalEnvironment {
             | Command::Flush { conn }
             | Command::Pause { conn, .. }
             | Command::Respond { conn, .. }
+            | Command::UseContext { conn, .. }
             | Command::Raw { conn, .. }
             | Command::End { conn }
             | Command::Feed { conn, .. }

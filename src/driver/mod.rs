@@ -27,6 +27,7 @@ mod io_thread;
 mod local;
 mod put_off;
 mod receive;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;

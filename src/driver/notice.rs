@@ -5,6 +5,7 @@ use std::io;
 use crate::proto::error::ProtocolError;
 use crate::proto::handshake::client::{Accepted, HandshakeError, Response};
 use crate::proto::handshake::server::{Refusal, Request, Upgrade};
+use crate::transport::tls::info::TlsInfo;
 use crate::transport::{Endpoint, PeerInfo};
 
 /// See the module documentation. Each belongs to the connection of its record.
@@ -40,6 +41,19 @@ pub enum Notice {
     /// A plain HTTP request for a `request` listener; the connection is in raw mode and its first
     /// bytes, the request itself, follow.
     Request { listener: u32, peer: PeerInfo },
+    /// A client's TLS handshake has failed.
+    TlsClientError {
+        listener: u32,
+        peer: PeerInfo,
+        error: io::Error,
+    },
+    /// A client asks for a host that there is no context for: JavaScript is to answer with
+    /// `Command::UseContext`.
+    ServerName {
+        listener: u32,
+        server_name: String,
+        peer: PeerInfo,
+    },
     /// Bytes received in raw mode, or those that a tapped connection has read.
     RawData(Vec<u8>),
     /// The peer ended its half in raw mode.
@@ -50,6 +64,8 @@ pub enum Notice {
     Response {
         response: Box<Response>,
         outcome: Result<Accepted, HandshakeError>,
+        /// What the TLS handshake has led to, if there was one.
+        tls: Option<Box<TlsInfo>>,
     },
     /// A client could not connect: what came of each attempt.
     ConnectFailed {

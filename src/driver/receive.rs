@@ -11,10 +11,12 @@ use super::connection::{Connection, Io, Stage, errno};
 use super::io_thread::{SCRATCH, yield_turn};
 use super::link::State;
 use super::notice::{Notice, ResponseError};
+use super::tls::is_handshaking;
 use crate::proto::error::ProtocolError;
 use crate::proto::receiver::{Event, Payload};
 use crate::transport::Transport;
 use crate::transport::relay::Relay;
+use crate::transport::tls::error::TlsError;
 
 /// Read but not yet delivered to JavaScript: beyond this a connection's socket is not read.
 const CREDIT_BYTES: usize = 256 * 1024;
@@ -54,6 +56,9 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 break;
             }
+            if is_handshaking(io) && !self.has_turn(io) {
+                break;
+            }
             reads += 1;
             io.read = io.read.wrapping_add(1);
             match self.receive_once(io, cx) {
@@ -63,6 +68,7 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
+        self.ask_for_context(io);
         if reads > 0 {
             io.counter.set_read(io.received);
             self.report_consumed(io);
@@ -288,9 +294,15 @@ impl Connection {
 
     fn receive_failed(&self, io: &mut Io, error: io::Error) {
         io.errno = errno(&error);
-        if let Stage::ResponseHead(_) = io.stage {
-            self.env
-                .notify(self.id(), Notice::ResponseFailed(ResponseError::Io(error)));
+        match io.stage {
+            Stage::ResponseHead(_) => {
+                self.env
+                    .notify(self.id(), Notice::ResponseFailed(ResponseError::Io(error)));
+            }
+            Stage::RequestHead if is_handshaking(io) || TlsError::of(&error).is_some() => {
+                self.handshake_failed(io, error);
+            }
+            _ => {}
         }
         io.doomed = true;
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use napi::bindgen_prelude::{Buffer, Function, JsValue, Object};
+use napi::bindgen_prelude::{Buffer, ClassInstance, Function, JsValue, Object};
 use napi::{Env, Error, Result, check_status};
 use napi_derive::napi;
 use napi_sys as sys;
@@ -19,11 +19,13 @@ use super::options::{
     max_payload_limit, millis,
 };
 use super::state::State;
+use super::tls::{NativeClientContext, NativeServerContext, NativeServerContexts};
 use crate::driver::adopt::{Adoption, Source};
 use crate::driver::command::{Command, ConnectionOptions, SendFlags, Setting};
 use crate::driver::deflate::Contexts;
 use crate::driver::link::Link;
-use crate::driver::listener::Listener;
+use crate::driver::listener::{Listener, Serve};
+use crate::driver::tls::ServerTls;
 use crate::proto::Role;
 use crate::proto::deflate::agreed;
 
@@ -123,12 +125,21 @@ impl NativeEnvironment {
 
     /// Binds at once; accepting starts with the next flush.
     #[napi]
-    pub fn listen(&mut self, options: NativeListenOptions) -> Result<NativeListenResult> {
+    pub fn listen(
+        &mut self,
+        options: NativeListenOptions,
+        contexts: Option<ClassInstance<'_, NativeServerContexts>>,
+    ) -> Result<NativeListenResult> {
         self.state.environment().map_err(io)?;
         let bind = options.bind()?;
         let timeout = (options.handshake_timeout > 0.0).then(|| millis(options.handshake_timeout));
-        let connection = options.connection.into();
-        match Listener::bind(&bind, options.id, options.path, timeout, connection) {
+        let serve = Serve {
+            path: options.path,
+            handshake_timeout: timeout,
+            tls: contexts.map(|contexts| ServerTls::new(contexts.contexts())),
+            options: options.connection.into(),
+        };
+        match Listener::bind(&bind, options.id, serve) {
             Ok((listener, address)) => {
                 listener.hooks.store(options.hooks, Ordering::Release);
                 self.listeners.insert(options.id, listener.clone());
@@ -159,6 +170,23 @@ impl NativeEnvironment {
         }
     }
 
+    /// What connections to come are shown and asked, of a listener with TLS.
+    #[napi]
+    pub fn set_contexts(&self, listener: u32, contexts: ClassInstance<'_, NativeServerContexts>) {
+        let listener = self.listeners.get(&listener);
+        if let Some(tls) = listener.and_then(|listener| listener.tls.as_ref()) {
+            tls.replace(contexts.contexts());
+        }
+    }
+
+    /// Answers a `serverName` notice; without a context the default is used.
+    #[napi]
+    pub fn use_context(&self, conn: u32, context: Option<ClassInstance<'_, NativeServerContext>>) {
+        let context = context.map(|context| context.context());
+        self.state
+            .command(conn, |_| Command::UseContext { conn, context });
+    }
+
     /// Stops listening; the notice `listenerClosed` follows the last connection.
     #[napi]
     pub fn close_listener(&mut self, listener: u32) {
@@ -186,9 +214,14 @@ impl NativeEnvironment {
 
     /// Starts connecting; the connection's id.
     #[napi]
-    pub fn connect(&self, options: NativeConnectOptions) -> Result<u32> {
+    pub fn connect(
+        &self,
+        options: NativeConnectOptions,
+        context: Option<ClassInstance<'_, NativeClientContext>>,
+    ) -> Result<u32> {
         let shared = self.state.environment().map_err(io)?;
-        let dial = Box::new(options.dial()?);
+        let context = context.map(|context| context.context());
+        let dial = Box::new(options.dial(context)?);
         let conn = shared
             .allocate(self.state.pick_thread())
             .ok_or_else(|| Error::from_reason("too many connections"))?;

@@ -12,6 +12,7 @@ mod notices;
 mod options;
 mod receiver;
 mod state;
+mod tls;
 
 use napi_derive::napi;
 

@@ -2,15 +2,17 @@
 
 use napi_derive::napi;
 
+use super::tls::NativeTlsInfo;
 use crate::driver::notice::{Notice, ResponseError};
 use crate::proto::error::ProtocolError;
 use crate::proto::handshake::client::HandshakeError;
 use crate::proto::handshake::server::Request;
+use crate::transport::tls::error::TlsError;
 use crate::transport::{Endpoint, PeerInfo};
 use napi::bindgen_prelude::Buffer;
 
 /// A rare event. `kind` says which of the others are there; lib/events.js reads it.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct NativeNotice {
     pub kind: String,
@@ -33,6 +35,10 @@ pub struct NativeNotice {
     /// The refusal that wsClientError may replace.
     pub status: Option<u32>,
     pub headers: Option<Vec<String>>,
+    /// What the TLS handshake of a client has led to.
+    pub tls: Option<NativeTlsInfo>,
+    /// The host that a client asks for.
+    pub server_name: Option<String>,
 }
 
 /// The head of a request or a response.
@@ -47,12 +53,14 @@ pub struct NativeHead {
     pub headers: Vec<String>,
 }
 
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct NativePeer {
     pub local_address: Option<String>,
     pub local_port: Option<u16>,
     pub remote_address: Option<String>,
     pub remote_port: Option<u16>,
+    /// Over TLS.
+    pub tls: Option<NativeTlsInfo>,
 }
 
 /// An error in parts; lib/errors.js makes the Error.
@@ -67,6 +75,10 @@ pub struct NativeError {
     pub port: Option<u16>,
     pub close_code: Option<u32>,
     pub range: bool,
+    /// A TLS handshake that Node's own TLS might bring to an end.
+    pub incompatible: bool,
+    /// The peer's, which is not for the host.
+    pub certificate: Option<Buffer>,
 }
 
 impl From<Notice> for NativeNotice {
@@ -142,6 +154,26 @@ impl From<Notice> for NativeNotice {
                 peer: Some(peer.into()),
                 ..of("request")
             },
+            Notice::TlsClientError {
+                listener,
+                peer,
+                error,
+            } => Self {
+                listener: Some(listener),
+                peer: Some(peer.into()),
+                error: Some(io_error(&error)),
+                ..of("tlsClientError")
+            },
+            Notice::ServerName {
+                listener,
+                server_name,
+                peer,
+            } => Self {
+                listener: Some(listener),
+                peer: Some(peer.into()),
+                server_name: Some(server_name),
+                ..of("serverName")
+            },
             Notice::RawData(data) => Self {
                 data: Some(data.into()),
                 ..of("rawData")
@@ -151,8 +183,13 @@ impl From<Notice> for NativeNotice {
                 peer: Some(peer.into()),
                 ..of("connected")
             },
-            Notice::Response { response, outcome } => {
+            Notice::Response {
+                response,
+                outcome,
+                tls,
+            } => {
                 let mut notice = of("response");
+                notice.tls = tls.map(|tls| (*tls).into());
                 notice.response = Some(NativeHead {
                     method: None,
                     url: None,
@@ -213,6 +250,7 @@ impl From<PeerInfo> for NativePeer {
             local_port: peer.local.map(|a| a.port()),
             remote_address: peer.remote.map(|a| a.ip().to_string()),
             remote_port: peer.remote.map(|a| a.port()),
+            tls: peer.tls.map(|tls| (*tls).into()),
         }
     }
 }
@@ -260,6 +298,15 @@ fn flat(headers: Vec<(String, String)>) -> Vec<String> {
 
 /// An error without a number is a timeout of ours; lib/errors.js names it ETIMEDOUT.
 fn io_error(error: &std::io::Error) -> NativeError {
+    if let Some(error) = TlsError::of(error) {
+        return NativeError {
+            message: Some(error.message.clone()),
+            code: error.code.map(str::to_owned),
+            incompatible: error.is_incompatible,
+            certificate: error.certificate.clone().map(Buffer::from),
+            ..Default::default()
+        };
+    }
     NativeError {
         message: Some(error.to_string()),
         errno: error.raw_os_error(),

@@ -13,6 +13,7 @@ use crate::driver::dial::OpeningRequest;
 use crate::driver::listener::Bind;
 use crate::proto::deflate::{CompressorOptions, DeflateOptions, MaxWindowBits, Strategy};
 use crate::transport::Endpoint;
+use crate::transport::tls::context::ClientContext;
 
 /// Limits and manners of a connection. A limit of 0 or less is off.
 #[napi(object)]
@@ -84,6 +85,8 @@ pub struct NativeConnectOptions {
     pub attempt_timeout: f64,
     pub local_address: Option<String>,
     pub local_port: Option<u16>,
+    /// With TLS: the name that the server has to prove.
+    pub server_name: Option<String>,
     /// The request line's target.
     pub target: String,
     /// Names and values in turn, complete but for the key.
@@ -163,7 +166,18 @@ impl NativeListenOptions {
 }
 
 impl NativeConnectOptions {
-    pub fn dial(self) -> napi::Result<Dial> {
+    pub fn dial(self, tls: Option<Arc<ClientContext>>) -> napi::Result<Dial> {
+        let tls = match tls {
+            Some(context) => {
+                let name = self
+                    .server_name
+                    .as_deref()
+                    .and_then(ClientContext::server_name);
+                let name = name.ok_or_else(|| napi::Error::from_reason("not a server's name"))?;
+                Some((context, name))
+            }
+            None => None,
+        };
         let endpoints = match self.socket_path {
             Some(path) => vec![Endpoint::Unix(path.into())],
             None => self
@@ -185,6 +199,7 @@ impl NativeConnectOptions {
             attempt_timeout: millis(self.attempt_timeout),
             local_address,
             local_port: self.local_port.unwrap_or(0),
+            tls,
             request,
             options: self.connection.into(),
         })

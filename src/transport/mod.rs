@@ -6,6 +6,7 @@
 
 pub mod relay;
 mod tcp;
+pub mod tls;
 #[cfg(unix)]
 mod uds;
 
@@ -13,9 +14,13 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::proto::transmit::TransmitQueue;
+use tls::ServerName;
+use tls::context::ClientContext;
+use tls::names::ServerContexts;
 
 /// Most slices handed to one `writev`; Linux takes 1024, more than 64 no longer pays.
 const MAX_SLICES: usize = 64;
@@ -25,7 +30,8 @@ pub enum Transport {
     Tcp(tcp::Tcp),
     #[cfg(unix)]
     Unix(uds::Unix),
-    /// Boxed, as it is larger than the others and rare.
+    /// Boxed, as they are larger than the others.
+    Tls(Box<tls::Tls>),
     Relay(Box<relay::Relay>),
 }
 
@@ -34,6 +40,8 @@ pub enum Transport {
 pub struct PeerInfo {
     pub local: Option<SocketAddr>,
     pub remote: Option<SocketAddr>,
+    /// Over TLS, once the handshake is over.
+    pub tls: Option<Box<tls::info::TlsInfo>>,
 }
 
 /// Where a client connects to.
@@ -78,6 +86,26 @@ impl Transport {
         Self::Tcp(tcp::Tcp::prepared(stream))
     }
 
+    /// The server's side of TLS on an accepted connection.
+    pub fn accept_tls(self, contexts: Arc<ServerContexts>) -> Self {
+        match self {
+            Self::Tcp(tcp) => Self::Tls(Box::new(tls::Tls::accept(tcp, contexts))),
+            other => other,
+        }
+    }
+
+    /// The client's side of TLS on a connection that it has made.
+    pub fn connect_tls(
+        self,
+        context: Arc<ClientContext>,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
+        match self {
+            Self::Tcp(tcp) => Ok(Self::Tls(Box::new(tls::Tls::connect(tcp, context, name)?))),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Receives the next chunk of bytes; an empty chunk is the end of the stream.
     pub fn poll_receive<'a>(
         &mut self,
@@ -88,6 +116,7 @@ impl Transport {
             Self::Tcp(t) => t.poll_receive(cx, space),
             #[cfg(unix)]
             Self::Unix(t) => t.poll_receive(cx, space),
+            Self::Tls(t) => t.poll_receive(cx, space),
             Self::Relay(t) => t.poll_receive(space),
         }
     }
@@ -106,6 +135,7 @@ impl Transport {
                 Self::Tcp(t) => t.poll_write(cx, slices),
                 #[cfg(unix)]
                 Self::Unix(t) => t.poll_write(cx, slices),
+                Self::Tls(t) => t.poll_write(cx, slices),
                 Self::Relay(t) => t.poll_write(slices),
             };
             match written {
@@ -115,13 +145,26 @@ impl Transport {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
+        match self {
+            Self::Tls(t) => t.poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Bytes that are off the queue and not known to be written.
+    pub fn in_flight(&self) -> usize {
+        match self {
+            Self::Tls(t) => t.in_flight(),
+            Self::Relay(t) => t.in_flight(),
+            _ => 0,
+        }
     }
 
     /// Ends the writing half: the peer reads an end of stream after what was sent. A relay's is
     /// ended by who writes it.
-    pub fn shutdown(&self) -> io::Result<()> {
+    pub fn shutdown(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self {
+            Self::Tls(t) => t.shutdown(cx),
             Self::Tcp(t) => t.shutdown(),
             #[cfg(unix)]
             Self::Unix(t) => t.shutdown(),
@@ -134,6 +177,10 @@ impl Transport {
             Self::Tcp(t) => t.peer(),
             #[cfg(unix)]
             Self::Unix(_) => PeerInfo::default(),
+            Self::Tls(t) => PeerInfo {
+                tls: t.info().map(Box::new),
+                ..t.tcp().peer()
+            },
             Self::Relay(_) => PeerInfo::default(),
         }
     }
@@ -142,6 +189,7 @@ impl Transport {
     pub fn set_no_delay(&self, on: bool) -> io::Result<()> {
         match self {
             Self::Tcp(t) => t.set_no_delay(on),
+            Self::Tls(t) => t.tcp().set_no_delay(on),
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
             Self::Relay(_) => Ok(()),
@@ -152,6 +200,7 @@ impl Transport {
     pub fn set_keep_alive(&self, on: bool, idle: std::time::Duration) -> io::Result<()> {
         match self {
             Self::Tcp(t) => t.set_keep_alive(on, idle),
+            Self::Tls(t) => t.tcp().set_keep_alive(on, idle),
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
             Self::Relay(_) => Ok(()),
@@ -164,13 +213,20 @@ impl Transport {
         match self {
             Self::Tcp(t) => Some(t.raw_fd()),
             Self::Unix(t) => Some(t.raw_fd()),
-            Self::Relay(_) => None,
+            Self::Tls(_) | Self::Relay(_) => None,
         }
     }
 
     pub fn relay(&mut self) -> Option<&mut relay::Relay> {
         match self {
             Self::Relay(relay) => Some(relay),
+            _ => None,
+        }
+    }
+
+    pub fn tls(&mut self) -> Option<&mut tls::Tls> {
+        match self {
+            Self::Tls(tls) => Some(tls),
             _ => None,
         }
     }
@@ -185,14 +241,24 @@ fn poll_read_into<'a, S: tokio::io::AsyncRead + Unpin>(
     let mut buf = tokio::io::ReadBuf::uninit(space);
     match std::pin::Pin::new(stream).poll_read(cx, &mut buf) {
         Poll::Ready(Ok(())) => {
-            let filled = buf.filled().len();
-            let start = space.as_mut_ptr().cast::<u8>();
-            // SAFETY: ReadBuf vouches that the first `filled` bytes of `space` were initialised.
-            Poll::Ready(Ok(unsafe { std::slice::from_raw_parts_mut(start, filled) }))
+            let count = buf.filled().len();
+            // SAFETY: ReadBuf vouches that the first `count` bytes of `space` were initialised.
+            Poll::Ready(Ok(unsafe { filled(space, count) }))
         }
         Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
         Poll::Pending => Poll::Pending,
     }
+}
+
+/// The first `count` bytes of `space`.
+///
+/// # Safety
+///
+/// They must be initialised.
+unsafe fn filled(space: &mut [MaybeUninit<u8>], count: usize) -> &mut [u8] {
+    let space = &mut space[..count];
+    // SAFETY: the same memory, which the caller vouches for.
+    unsafe { std::slice::from_raw_parts_mut(space.as_mut_ptr().cast(), count) }
 }
 
 /// Writes once; a single slice avoids the heavier `writev`.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::io::AsyncRead;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::PeerInfo;
@@ -44,6 +45,14 @@ impl Tcp {
         super::poll_read_into(&mut self.0, cx, space)
     }
 
+    /// Reads once into memory of the caller's; 0 is the end of the stream.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = tokio::io::ReadBuf::new(space);
+        std::pin::Pin::new(&mut self.0)
+            .poll_read(cx, &mut buf)
+            .map_ok(|()| buf.filled().len())
+    }
+
     pub fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -60,6 +69,7 @@ impl Tcp {
         PeerInfo {
             local: self.0.local_addr().ok(),
             remote: self.0.peer_addr().ok(),
+            tls: None,
         }
     }
 

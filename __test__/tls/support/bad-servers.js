@@ -234,7 +234,6 @@ const BYTES = [
   ['half a ServerHello, and the end', answer(record(22, [2, 0, 0, 80, 3, 3])), trusted],
   ['a ClientHello', answerAndWait(record(22, [1, 0, 0, 0])), trusted],
   ['close_notify', answer(alert(WARNING, 0)), trusted],
-  ['close_notify, and no end', answerAndWait(alert(WARNING, 0)), trusted],
   ['the end at once', (socket) => socket.end(), trusted],
   ['the end after the ClientHello', answer(''), trusted],
   [

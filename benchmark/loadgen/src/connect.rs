@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::server::Server;
 use crate::sys::{Epoll, Ready};
+use crate::tls;
 use crate::visit::{Plan, Visit};
 use crate::window::Window;
 
@@ -53,6 +54,7 @@ impl Visitors {
         Ok(Self {
             plan: Rc::new(Plan::new(
                 options.server,
+                options.tls.then(tls::config).transpose()?,
                 options.echo.then_some(options.shape),
             )),
             epoll: Epoll::new().map_err(|error| format!("epoll: {error}"))?,
@@ -80,7 +82,7 @@ impl Visitors {
         let visit = Visit::begin(&self.plan, self.begun)?;
         self.begun += 1;
         self.epoll
-            .add(visit.stream().as_raw_fd(), slot, true)
+            .add(visit.as_raw_fd(), slot, true)
             .map_err(|error| format!("epoll: {error}"))?;
         self.slots[slot] = Some((visit, true));
         Ok(())
@@ -102,6 +104,7 @@ impl Visitors {
     fn report(&self, options: &Options) -> Report {
         let mut report = Report::default();
         report.text("mode", "connect");
+        report.text("carrier", options.carrier());
         report.integer("conns", options.conns as u64);
         report.integer("echoes_per_conn", u64::from(options.echo));
         report.integer("completed", self.completed);
@@ -128,7 +131,7 @@ impl Load for Visitors {
         if *polls_write != wants_write {
             *polls_write = wants_write;
             self.epoll
-                .modify(visit.stream().as_raw_fd(), slot, wants_write)
+                .modify(visit.as_raw_fd(), slot, wants_write)
                 .map_err(|error| format!("epoll: {error}"))?;
         }
         Ok(())

@@ -139,7 +139,7 @@ impl Generator {
     fn report(&self, options: &Options) -> Report {
         let mut report = Report::default();
         report.text("mode", "echo");
-        report.text("carrier", if options.tls { "tls" } else { "tcp" });
+        report.text("carrier", options.carrier());
         report.integer("conns", options.conns as u64);
         report.integer("size", options.shape.size as u64);
         report.text("kind", if options.shape.text { "text" } else { "binary" });

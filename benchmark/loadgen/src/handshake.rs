@@ -10,7 +10,6 @@ use rustls::ClientConfig;
 
 use crate::extension::{Agreed, Deflate};
 use crate::stream::Stream;
-use crate::tls::TlsStream;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_RESPONSE: usize = 16 * 1024;
@@ -34,13 +33,10 @@ pub fn connect(
     let tcp = TcpStream::connect_timeout(&server, TIMEOUT)?;
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(TIMEOUT))?;
-    let mut stream = match tls {
-        None => Stream::Plain(tcp),
-        Some(config) => Stream::Tls(Box::new(TlsStream::connect(tcp, config)?)),
-    };
+    let mut stream = Stream::new(tcp, server, tls)?;
     stream.write_all(request(server, offer).as_bytes())?;
     let deflate = read_response(&mut stream, offer)?;
-    stream.set_nonblocking()?;
+    stream.tcp().set_nonblocking(true)?;
     Ok(Opened { stream, deflate })
 }
 

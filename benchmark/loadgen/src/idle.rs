@@ -52,6 +52,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     }
     let mut report = Report::default();
     report.text("mode", "idle");
+    report.text("carrier", options.carrier());
     report.integer("conns", options.conns as u64);
     report.number("conns_per_s", options.conns as f64 / seconds);
     if server.is_some() {

@@ -29,7 +29,8 @@ usage: loadgen --port PORT [options]
                      no-takeover: both ends without context takeover
                      takeover: both ends with it
                      any: as the server answers
-  --tls              echo: over TLS 1.3; the certificate is not verified
+  --tls              echo, idle, connect: over TLS 1.3, each connection with a full handshake; the
+                     certificate is not verified
   --echo             connect, idle: one message is echoed on each connection
   --cpu N            pin the generator to a core
   --background       run only when nothing else on the core wants to (SCHED_IDLE)
@@ -138,6 +139,11 @@ impl Options {
         Ok(options)
     }
 
+    /// What reports call that which connections run on.
+    pub fn carrier(&self) -> &'static str {
+        if self.tls { "tls" } else { "tcp" }
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.conns == 0 || self.pipeline == 0 {
             return Err("--conns and --pipeline must be at least 1".to_owned());
@@ -148,8 +154,8 @@ impl Options {
         if self.mode == Mode::Flood && (self.shape.size < 8 || self.shape.text) {
             return Err("--mode flood needs binary messages of at least 8 bytes".to_owned());
         }
-        if self.tls && self.mode != Mode::Echo {
-            return Err("--tls is for --mode echo".to_owned());
+        if self.tls && self.mode == Mode::Flood {
+            return Err("--tls is not for --mode flood".to_owned());
         }
         if self.echo && !matches!(self.mode, Mode::Connect | Mode::Idle) {
             return Err("--echo is for --mode connect and --mode idle".to_owned());
@@ -247,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_for_the_modes_with_a_use_for_it() {
+        for mode in ["echo", "idle", "connect"] {
+            let options = parse(&format!("--port 9 --mode {mode} --tls")).unwrap();
+            assert_eq!(options.carrier(), "tls");
+        }
+        assert_eq!(parse("--port 9").unwrap().carrier(), "tcp");
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "",
@@ -259,7 +274,7 @@ mod tests {
             "--port 9 --pipeline 16 --msgs 17",
             "--port 9 --mode flood --size 4",
             "--port 9 --mode nap",
-            "--port 9 --mode idle --tls",
+            "--port 9 --mode flood --size 8 --tls",
             "--port 9 --mode flood --echo",
             "--port 9 --mode connect --msgs 5",
             "--port 9 --deflate sometimes --size 1024",

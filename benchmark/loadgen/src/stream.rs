@@ -1,8 +1,11 @@
 //! What carries a connection: a TCP socket, or TLS on one.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use crate::tls::TlsStream;
 
@@ -12,10 +15,22 @@ pub enum Stream {
 }
 
 impl Stream {
-    pub fn set_nonblocking(&self) -> io::Result<()> {
+    /// With TLS if there is a configuration; its handshake is part of the first reads and writes.
+    pub fn new(
+        tcp: TcpStream,
+        server: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<Self> {
+        Ok(match tls {
+            None => Self::Plain(tcp),
+            Some(config) => Self::Tls(Box::new(TlsStream::new(tcp, server.ip(), config)?)),
+        })
+    }
+
+    pub fn tcp(&self) -> &TcpStream {
         match self {
-            Self::Plain(tcp) => tcp.set_nonblocking(true),
-            Self::Tls(tls) => tls.tcp().set_nonblocking(true),
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.tcp(),
         }
     }
 
@@ -24,6 +39,14 @@ impl Stream {
         match self {
             Self::Plain(_) => false,
             Self::Tls(tls) => tls.has_unsent(),
+        }
+    }
+
+    /// What TLS has to say before the socket is closed.
+    pub fn send_close_notify(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.send_close_notify(),
         }
     }
 }
@@ -55,10 +78,7 @@ impl Write for Stream {
 
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
-        match self {
-            Self::Plain(tcp) => tcp.as_raw_fd(),
-            Self::Tls(tls) => tls.as_raw_fd(),
-        }
+        self.tcp().as_raw_fd()
     }
 }
 

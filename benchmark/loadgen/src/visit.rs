@@ -1,17 +1,20 @@
-//! One connection of the connect mode, from its SYN to the server's FIN: upgrade, perhaps one echo,
-//! closing handshake.
+//! One connection of the connect mode, from its SYN to the server's FIN: perhaps TLS, upgrade, perhaps
+//! one echo, closing handshake.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
+use rustls::ClientConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::frame::{Burst, OPCODE_CLOSE, Pool, Shape, Stamp, push_frame};
 use crate::handshake::{self, Response};
 use crate::receiver::{Event, Header, Receiver};
-use crate::stream::is_transient;
+use crate::stream::{Stream, is_transient};
 use crate::sys::{self, Ready};
 
 /// Status 1000, which both close frames carry (RFC 6455 section 7.4.1).
@@ -23,6 +26,7 @@ const PER_SOURCE: u64 = 16_384;
 /// What all visits do, made beforehand.
 pub struct Plan {
     server: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     request: Vec<u8>,
     close: Vec<u8>,
     /// The message that is echoed, if one is.
@@ -30,11 +34,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(server: SocketAddr, echo: Option<Shape>) -> Self {
+    pub fn new(server: SocketAddr, tls: Option<Arc<ClientConfig>>, echo: Option<Shape>) -> Self {
         let mut close = Vec::new();
         push_frame(&mut close, OPCODE_CLOSE, &NORMAL_CLOSURE, MASK);
         Self {
             server,
+            tls,
             request: handshake::request(server, None).into_bytes(),
             close,
             echo: echo.map(|shape| (shape, Pool::new(shape))),
@@ -68,7 +73,7 @@ enum Phase {
 pub struct Visit {
     plan: Rc<Plan>,
     number: u64,
-    stream: TcpStream,
+    stream: Stream,
     started: Instant,
     phase: Phase,
     outgoing: Vec<u8>,
@@ -85,6 +90,7 @@ impl Visit {
     pub fn begin(plan: &Rc<Plan>, number: u64) -> Result<Self, String> {
         let started = Instant::now();
         let stream = dial(plan.server, number)
+            .and_then(|tcp| Stream::new(tcp, plan.server, plan.tls.as_ref()))
             .map_err(|error| format!("connection {number} to {}: {error}", plan.server))?;
         Ok(Self {
             plan: Rc::clone(plan),
@@ -101,10 +107,6 @@ impl Visit {
         })
     }
 
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     pub fn started(&self) -> Instant {
         self.started
     }
@@ -115,7 +117,11 @@ impl Visit {
     }
 
     pub fn wants_write(&self) -> bool {
-        self.phase == Phase::Accept || self.written < self.outgoing.len()
+        self.phase == Phase::Accept || self.is_writing()
+    }
+
+    fn is_writing(&self) -> bool {
+        self.written < self.outgoing.len() || self.stream.has_unsent()
     }
 
     pub fn handle(&mut self, event: Ready, buffer: &mut [u8]) -> Result<(), String> {
@@ -132,7 +138,7 @@ impl Visit {
     }
 
     fn finish_connect(&mut self, event: Ready) -> Result<(), String> {
-        match self.stream.take_error() {
+        match self.stream.tcp().take_error() {
             Ok(None) if event.writable => {
                 let request = self.plan.request.clone();
                 self.send(Phase::Upgrade, request)
@@ -150,8 +156,12 @@ impl Visit {
     }
 
     fn write_more(&mut self) -> Result<(), String> {
-        while self.written < self.outgoing.len() {
-            match self.stream.write(&self.outgoing[self.written..]) {
+        while self.is_writing() {
+            let result = match &self.outgoing[self.written..] {
+                [] => self.stream.flush().map(|()| 0),
+                rest => self.stream.write(rest),
+            };
+            match result {
                 Ok(count) => self.written += count,
                 Err(error) if is_transient(&error) => break,
                 Err(error) => return Err(self.fault(&format!("write: {error}"))),
@@ -239,6 +249,9 @@ impl Visit {
         if self.phase != Phase::Fin {
             return Err(self.fault("closed by the server"));
         }
+        self.stream
+            .send_close_notify()
+            .map_err(|error| self.fault(&format!("close_notify: {error}")))?;
         self.phase = Phase::Gone;
         Ok(())
     }
@@ -248,6 +261,12 @@ impl Visit {
             "connection {}, waiting for {:?}: {what}",
             self.number, self.phase
         )
+    }
+}
+
+impl AsRawFd for Visit {
+    fn as_raw_fd(&self) -> RawFd {
+        self.stream.as_raw_fd()
     }
 }
 
@@ -300,7 +319,7 @@ mod tests {
             size: 20,
             text: false,
         };
-        let plan = Plan::new(SocketAddr::from(([127, 0, 0, 1], 9)), Some(shape));
+        let plan = Plan::new(SocketAddr::from(([127, 0, 0, 1], 9)), None, Some(shape));
         let (frame, payload) = plan.message(7).unwrap();
         let (mask, masked) = frame[2..].split_at(4);
         let unmasked: Vec<u8> = masked

@@ -13,7 +13,7 @@ use crate::driver::command::{
 };
 use crate::driver::dial::OpeningRequest;
 use crate::driver::environment::{Environment, conn_thread};
-use crate::driver::listener::{Bind, Listener};
+use crate::driver::listener::{Bind, Listener, Serve};
 use crate::driver::notice::Notice;
 use crate::driver::pool::{self, Lease};
 use crate::sync::lock;
@@ -227,15 +227,13 @@ impl Host {
         };
         let id = self.next_listener;
         self.next_listener += 1;
-        let path = options.path.map(str::to_owned);
-        let (listener, address) = Listener::bind(
-            &bind,
-            id,
-            path,
-            Some(options.handshake_timeout),
-            options.connection,
-        )
-        .expect("a free port");
+        let serve = Serve {
+            path: options.path.map(str::to_owned),
+            handshake_timeout: Some(options.handshake_timeout),
+            tls: None,
+            options: options.connection,
+        };
+        let (listener, address) = Listener::bind(&bind, id, serve).expect("a free port");
         listener.hooks.store(options.hooks, Ordering::Release);
         let shared = listener.clone();
         self.submit(0, |b| b.commands.push(Command::Listen { listener: shared }));
@@ -258,6 +256,7 @@ impl Host {
             attempt_timeout: Duration::from_millis(100),
             local_address: None,
             local_port: 0,
+            tls: None,
             request: OpeningRequest {
                 bytes: request("/"),
                 key: KEY.to_owned(),

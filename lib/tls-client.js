@@ -1,0 +1,203 @@
+'use strict';
+
+const net = require('net');
+const tls = require('tls');
+const { X509Certificate } = require('crypto');
+
+const { clientRoots, trustedByNode } = require('./tls-roots');
+const { FOR_OPENSSL, create, tlsOptions, unsupportedOption } = require('./tls-options');
+const { notSupported } = require('./unsupported');
+const native = require('./native');
+
+/** Options of `tls.connect` that only Node can honour, beside those of its contexts. */
+const FOR_NODE = [
+  ...FOR_OPENSSL,
+  'checkServerIdentity',
+  'enableTrace',
+  'minDHSize',
+  'requestOCSP',
+  'session',
+  'socket'
+];
+
+/** What makes the context of a socket. */
+const OF_CONTEXT = [
+  'ca',
+  'roots',
+  'cert',
+  'key',
+  'passphrase',
+  'rejectUnauthorized',
+  'minVersion',
+  'maxVersion',
+  'ALPNProtocols'
+];
+
+/** Contexts that are remembered: sockets with the same options share one, and resume sessions. */
+const MOST = 16;
+const remembered = [];
+
+/** OpenSSL's words for its codes. */
+const REASONS = {
+  CERT_HAS_EXPIRED: 'certificate has expired',
+  CERT_NOT_YET_VALID: 'certificate is not yet valid',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'self-signed certificate',
+  INVALID_PURPOSE: 'unsuitable certificate purpose',
+  PATH_LENGTH_EXCEEDED: 'path length constraint exceeded',
+  SELF_SIGNED_CERT_IN_CHAIN: 'self-signed certificate in certificate chain',
+  UNABLE_TO_GET_ISSUER_CERT: 'unable to get issuer certificate',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unable to verify the first certificate'
+};
+
+/** Certificates, roots and sessions of clients, to be used by many sockets. */
+class TlsConnector {
+  #context;
+
+  /**
+   * @param {object} [options] see index.d.ts
+   * @throws {Error} for options that are bad, or that hawser's own TLS cannot honour
+   */
+  constructor(options = {}) {
+    const unsupported = unsupportedOption(options, FOR_NODE);
+    if (unsupported !== undefined) throw notSupported(`The TlsConnector option "${unsupported}"`);
+    this.#context = contextFrom(options);
+  }
+
+  static contextOf(connector) {
+    return connector.#context;
+  }
+}
+
+/** `fallsBack`: Node's TLS will try where this one fails. */
+function contextFrom(options, fallsBack = false) {
+  const complete = { ...tlsOptions(options), fallsBack };
+  const roots = clientRoots(options);
+  return create(() => new native.NativeClientContext(complete, roots));
+}
+
+/**
+ * How to connect to a wss: server natively: a context, and the name that the server has to prove.
+ * Null: Node's own TLS has to.
+ *
+ * @param {object} opts of the WebSocket
+ * @param {{ host: string }} target
+ */
+function secureTarget(opts, { host, port }) {
+  const { connector, roots } = opts;
+  const serverName = nameOf(opts, host);
+  const where = { path: undefined, host, port, localAddress: opts.localAddress };
+  if (connector !== undefined && connector !== null) {
+    return { ...withConnector(connector, opts, serverName), where };
+  }
+  const isForNode =
+    serverName === null ||
+    unsupportedOption(opts, FOR_NODE) !== undefined ||
+    (opts.rejectUnauthorized === undefined && process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0');
+  if (!isForNode) {
+    try {
+      return { context: contextFor(opts), serverName, isOwn: roots !== undefined, where };
+    } catch (err) {
+      // Node has its own way with options that are bad
+      if (roots !== undefined) throw err;
+      return null;
+    }
+  }
+  if (roots !== undefined) throw forHawser('roots');
+  return null;
+}
+
+function withConnector(connector, opts, serverName) {
+  if (!(connector instanceof TlsConnector)) {
+    throw new TypeError('The "connector" option must be a TlsConnector');
+  }
+  const given = [...OF_CONTEXT, ...FOR_NODE].find((name) => opts[name] !== undefined);
+  if (given !== undefined) {
+    throw new TypeError(`The option "${given}" is the TlsConnector's when there is a "connector"`);
+  }
+  if (serverName === null) throw forHawser('connector');
+  return { context: TlsConnector.contextOf(connector), serverName, isOwn: true };
+}
+
+function forHawser(name) {
+  return notSupported(`The option "${name}" beside one that only Node's TLS can honour`);
+}
+
+/** What to ask for, and to be shown a certificate of; null if Node is to see to it. */
+function nameOf({ servername }, host) {
+  if (servername === undefined || servername === null) {
+    return native.isServerName(host) ? host : null;
+  }
+  const isName = typeof servername === 'string' && servername !== '' && !net.isIP(servername);
+  return isName && native.isServerName(servername) ? servername : null;
+}
+
+function contextFor(opts) {
+  const values = OF_CONTEXT.map((name) => opts[name]);
+  // an application may replace them
+  if (opts.ca === undefined) values.push(trustedByNode());
+  const at = remembered.findIndex((entry) => isSame(entry.values, values));
+  const entry =
+    at === -1
+      ? { values: values.map(keep), context: contextFrom(opts, opts.roots === undefined) }
+      : remembered.splice(at, 1)[0];
+  remembered.push(entry);
+  if (remembered.length > MOST) remembered.shift();
+  return entry.context;
+}
+
+/** The bytes may be changed by who gave them. */
+function keep(value) {
+  if (Array.isArray(value)) return Object.isFrozen(value) ? value : value.map(keep);
+  return ArrayBuffer.isView(value) ? Buffer.from(bytes(value)) : value;
+}
+
+function isSame(a, b) {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, i) => isSame(item, b[i]));
+  }
+  return ArrayBuffer.isView(a) && ArrayBuffer.isView(b) && bytes(a).equals(bytes(b));
+}
+
+function bytes(view) {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** Marks a handshake that Node's TLS is to try. */
+const RETRY = Symbol('retry');
+
+/**
+ * Why a TLS handshake has failed: an Error as Node has it; undefined if it is no error of TLS; RETRY
+ * if Node's TLS may get along with the server.
+ */
+function tlsError(parts, { serverName, isOwn, where }) {
+  if (parts.incompatible && !isOwn) return RETRY;
+  if (parts.certificate !== undefined) return identityError(parts, serverName, isOwn);
+  const { code, message } = parts;
+  const isCut = message.startsWith('Client network socket disconnected');
+  if (REASONS[code] === undefined && code !== 'EPROTO' && !isCut) return undefined;
+  const error = new Error(REASONS[code] ?? message);
+  error.code = code;
+  if (isCut) Object.assign(error, where);
+  if (code === 'EPROTO') {
+    error.errno = -71;
+    error.syscall = 'write';
+  }
+  return error;
+}
+
+/** Node is the judge of names. */
+function identityError(parts, serverName, isOwn) {
+  const certificate = new X509Certificate(parts.certificate).toLegacyObject();
+  const error = tls.checkServerIdentity(serverName, certificate);
+  if (error !== undefined) return error;
+  if (!isOwn) return RETRY;
+  const refusal = new Error(
+    "Hostname/IP does not match certificate's altnames: a name outside of them is not looked at"
+  );
+  refusal.code = parts.code;
+  return refusal;
+}
+
+module.exports = { RETRY, TlsConnector, secureTarget, tlsError };
