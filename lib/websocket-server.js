@@ -20,6 +20,15 @@ const RUNNING = 0;
 const CLOSING = 1;
 const CLOSED = 2;
 
+/** Options of TLS that are the server's, and not its certificates', as in Node. */
+const OF_SERVER = [
+  'ALPNProtocols',
+  'SNICallback',
+  'rejectUnauthorized',
+  'requestCert',
+  'secureContexts'
+];
+
 /** Events whose listeners make the I/O threads ask JavaScript. */
 const HOOK_EVENTS = ['headers', 'wsClientError', 'request', 'tlsClientError'];
 
@@ -121,16 +130,15 @@ class WebSocketServer extends EventEmitter {
   /**
    * Replaces the certificates of a server with TLS, for connections to come.
    *
-   * @param {object} options as the constructor takes them; `secureContexts` and `SNICallback` stay
-   *   if they are not given
+   * @param {object} options as the constructor takes them; OF_SERVER stay if they are not given
    * @throws {Error} for bad ones; then nothing changes
    */
   setSecureContext(options) {
-    const { SNICallback, secureContexts } = this.options;
     if (this.#listener === null) {
       throw new Error('setSecureContext(): the server does not listen itself');
     }
-    this.#listener.setSecureContext({ SNICallback, secureContexts, ...options });
+    const kept = Object.fromEntries(OF_SERVER.map((name) => [name, this.options[name]]));
+    this.#listener.setSecureContext({ ...kept, ...options });
     Object.assign(this.options, options);
   }
 

@@ -177,10 +177,7 @@ impl Transport {
             Self::Tcp(t) => t.peer(),
             #[cfg(unix)]
             Self::Unix(_) => PeerInfo::default(),
-            Self::Tls(t) => PeerInfo {
-                tls: t.info().map(Box::new),
-                ..t.tcp().peer()
-            },
+            Self::Tls(t) => t.peer(),
             Self::Relay(_) => PeerInfo::default(),
         }
     }

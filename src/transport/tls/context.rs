@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, Error, ServerConfig, SignatureScheme, SupportedProtocolVersion, version,
+    ClientConfig, DistinguishedName, Error, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion, version,
 };
 
 use super::error::TlsError;
@@ -78,7 +79,10 @@ impl ServerContext {
             Arc::new(ClientVerifier {
                 provider: provider.clone(),
                 rejects: options.rejects_unauthorized,
-                hints: roots.subjects().map(|name| name.to_vec().into()).collect(),
+                hints: roots
+                    .subjects()
+                    .map(DistinguishedName::in_sequence)
+                    .collect(),
                 roots,
             })
         });

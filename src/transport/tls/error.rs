@@ -107,6 +107,8 @@ impl From<Error> for TlsError {
 fn code_of(error: &Error) -> Option<&'static str> {
     use PeerIncompatible as Lacks;
     Some(match error {
+        // before it counts, as it may be anybody's
+        Error::AlertReceived(AlertDescription::CloseNotify) => "ECONNRESET",
         Error::AlertReceived(alert) => return alert_code(*alert),
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
@@ -115,6 +117,10 @@ fn code_of(error: &Error) -> Option<&'static str> {
         Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
             "ERR_SSL_EXCESSIVE_MESSAGE_SIZE"
         }
+        Error::InvalidMessage(InvalidMessage::MissingData(_) | InvalidMessage::MessageTooShort) => {
+            "ERR_SSL_LENGTH_TOO_SHORT"
+        }
+        Error::InvalidMessage(_) => "ERR_SSL_LENGTH_MISMATCH",
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
             "ERR_SSL_UNEXPECTED_MESSAGE"
         }

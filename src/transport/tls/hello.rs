@@ -9,6 +9,10 @@ use super::context::ServerContext;
 use super::error::TlsError;
 use super::names::{Choice, ServerContexts};
 
+/// Of a record, and of what is in it (RFC 8446 sections 5.1, 4).
+const HANDSHAKE: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
+
 /// The fatal alert unrecognized_name (RFC 6066 section 3, RFC 8446 section 6).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
@@ -145,6 +149,11 @@ fn is_old(lack: &PeerIncompatible) -> bool {
 /// OpenSSL recognises the mistake of speaking HTTP to a TLS port.
 fn refusal(error: Error, first: &[u8]) -> TlsError {
     const METHODS: [&[u8]; 4] = [b"GET ", b"POST ", b"HEAD ", b"PUT "];
+    if let [HANDSHAKE, _, _, _, _, kind, ..] = first
+        && *kind != CLIENT_HELLO
+    {
+        return TlsError::new("ERR_SSL_UNEXPECTED_MESSAGE", "not a ClientHello");
+    }
     if !matches!(
         error,
         Error::InvalidMessage(InvalidMessage::InvalidContentType)

@@ -17,6 +17,7 @@ mod verify;
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -26,6 +27,7 @@ use tokio::io::ReadBuf;
 
 pub use rustls::pki_types::ServerName;
 
+use super::PeerInfo;
 use super::tcp::Tcp;
 use context::{ClientContext, ServerContext};
 use error::TlsError;
@@ -76,6 +78,8 @@ pub struct Tls {
     unsent: usize,
     /// What reading is to report, behind the data.
     failure: Option<TlsError>,
+    /// Where the peer is: a socket that has been reset does not know any more.
+    remote: Option<SocketAddr>,
     /// The peer sends nothing more.
     closed: bool,
     /// The socket's writing half ends when `out` is written.
@@ -126,6 +130,7 @@ impl Tls {
 
     fn new(tcp: Tcp, state: State) -> Self {
         Self {
+            remote: tcp.peer().remote,
             tcp,
             state,
             pending: Vec::new(),
@@ -144,6 +149,14 @@ impl Tls {
         &self.tcp
     }
 
+    pub fn peer(&self) -> PeerInfo {
+        PeerInfo {
+            local: self.tcp.peer().local,
+            remote: self.remote,
+            tls: self.info().map(Box::new),
+        }
+    }
+
     pub fn is_handshaking(&self) -> bool {
         match &self.state {
             State::Hello(_) => true,
@@ -153,7 +166,7 @@ impl Tls {
     }
 
     /// What was agreed on, once the handshake is over.
-    pub fn info(&self) -> Option<TlsInfo> {
+    fn info(&self) -> Option<TlsInfo> {
         match &self.state {
             State::Session { session, party } if !session.is_handshaking() => {
                 Some(TlsInfo::of(session, party))

@@ -72,6 +72,18 @@ impl Roots {
         self.certificates.iter().any(|own| own == certificate)
     }
 
+    /// The root that has issued `certificate`, by its name.
+    pub fn issuer_of(&self, certificate: &CertificateDer<'_>) -> Option<&CertificateDer<'static>> {
+        let certificate = EndEntityCert::try_from(certificate).ok()?;
+        if is_self_issued(&certificate) {
+            return None;
+        }
+        let is_issuer = |anchor: &TrustAnchor<'_>| anchor.subject.as_ref() == certificate.issuer();
+        // one for each anchor, but for the bundled ones
+        let index = self.anchors.iter().position(is_issuer)?;
+        self.certificates.get(index)
+    }
+
     /// Names of those that may issue, for the request for a client's certificate.
     pub fn subjects(&self) -> impl Iterator<Item = &[u8]> {
         self.anchors.iter().map(|anchor| anchor.subject.as_ref())

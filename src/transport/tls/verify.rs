@@ -285,7 +285,9 @@ impl ClientCertVerifier for ClientVerifier {
         if self.rejects {
             let mut chain = vec![CertificateDer::from(end_entity.as_ref())];
             chain.extend(intermediates.iter().cloned());
-            self.judge(&chain, now).map_err(refusal)?;
+            self.judge(&chain, now).map_err(|verdict| {
+                Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(verdict))))
+            })?;
         }
         Ok(ClientCertVerified::assertion())
     }
