@@ -15,6 +15,7 @@ const { test } = require('../support/helpers.js');
 const { WebSocketServer } = require('../support/impl.js');
 const { Browser, findChromium } = require('../support/cdp.js');
 const { needPeer } = require('./need-peer.js');
+const { page, talk, watch } = require('./chromium-page.js');
 
 const HINT = 'Chromium is missing: apt-get install chromium, or set CHROMIUM to its path';
 const isOtherImpl = process.env.HAWSER_TEST_IMPL === 'ws';
@@ -32,28 +33,11 @@ describe('Chromium', () => {
 
   test('messages, ping and close', async (t) => {
     if (!needPeer(t, chromium, HINT)) return;
-    const answer = (req, res) => {
-      res.setHeader('Content-Type', 'text/html').end('<title>test</title>');
-    };
     // hawser answers plain requests on its own port; ws needs a server for that
-    const server = isOtherImpl ? http.createServer(answer) : null;
+    const server = isOtherImpl ? http.createServer(page) : null;
     const wss = new WebSocketServer(server ? { server } : { port: 0, host: '127.0.0.1' });
-    if (!server) wss.on('request', answer);
-    const pongs = [];
-    const closes = [];
-    wss.on('connection', (ws) => {
-      assert.strictEqual(ws.extensions, '');
-      ws.ping('hello');
-      ws.on('pong', (data) => pongs.push(data.toString()));
-      ws.on('message', (data, isBinary) => {
-        if (data.toString() === 'close me') ws.close(4002, 'as asked');
-        else ws.send(data, { binary: isBinary });
-      });
-      ws.on('close', (code, reason) => closes.push([code, reason.toString()]));
-    });
-    const allClosed = new Promise((resolve) => {
-      wss.on('connection', (ws) => ws.on('close', () => closes.length === 2 && resolve()));
-    });
+    if (!server) wss.on('request', page);
+    const seen = watch(wss);
     server?.listen(0, '127.0.0.1');
     await once(wss, 'listening');
     t.after(() => {
@@ -62,14 +46,7 @@ describe('Chromium', () => {
       server?.closeAllConnections();
     });
 
-    const page = await browser.open(`http://127.0.0.1:${wss.address().port}/`);
-    await page.evaluate(`(${inPage})()`);
-    await allClosed;
-    assert.deepStrictEqual(closes, [
-      [4001, 'bye'],
-      [4002, 'as asked']
-    ]);
-    assert.deepStrictEqual(pongs, ['hello', 'hello']);
+    await talk(browser, `http://127.0.0.1:${wss.address().port}/`, seen);
   });
 
   test(
@@ -113,48 +90,6 @@ describe('Chromium', () => {
     }
   );
 });
-
-/** Runs in the page. */
-async function inPage() {
-  const next = (ws, type) =>
-    new Promise((resolve, reject) => {
-      ws.addEventListener(type, resolve, { once: true });
-      ws.addEventListener('error', () => reject(new Error(`error before ${type}`)), { once: true });
-    });
-  const connect = async (protocols) => {
-    const ws = new WebSocket(`ws://${location.host}/`, protocols);
-    ws.binaryType = 'arraybuffer';
-    await next(ws, 'open');
-    return ws;
-  };
-  const check = (isTrue, what) => {
-    if (!isTrue) throw new Error(what);
-  };
-
-  const ws = await connect(['first', 'second']);
-  check(ws.protocol === 'first', 'subprotocol');
-  for (const size of [0, 1, 125, 126, 127, 4096, 65535, 65536, 1024 * 1024]) {
-    let message = next(ws, 'message');
-    const bytes = new Uint8Array(size).map((_, i) => i);
-    ws.send(bytes);
-    const echo = new Uint8Array((await message).data);
-    check(echo.length === size && echo.every((byte, i) => byte === bytes[i]), `binary ${size}`);
-
-    message = next(ws, 'message');
-    ws.send('é'.repeat(size));
-    check((await message).data === 'é'.repeat(size), `text ${size}`);
-  }
-  let close = next(ws, 'close');
-  ws.close(4001, 'bye');
-  let event = await close;
-  check(event.code === 4001 && event.reason === 'bye' && event.wasClean, 'own close');
-
-  const second = await connect();
-  close = next(second, 'close');
-  second.send('close me');
-  event = await close;
-  check(event.code === 4002 && event.reason === 'as asked' && event.wasClean, "server's close");
-}
 
 /** An expression for what a chart shows. */
 function pixels(chart) {

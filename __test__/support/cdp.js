@@ -21,7 +21,8 @@ function findChromium() {
 }
 
 class Browser {
-  static async launch(executable) {
+  /** Starts `executable`, with `flags` beside those of all tests. */
+  static async launch(executable, flags = []) {
     const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'hawser-chromium-'));
     const child = spawn(
       executable,
@@ -36,7 +37,8 @@ class Browser {
         '--disable-component-update',
         '--no-first-run',
         `--user-data-dir=${profile}`,
-        '--remote-debugging-pipe'
+        '--remote-debugging-pipe',
+        ...flags
       ],
       { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] }
     );

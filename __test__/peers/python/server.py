@@ -1,9 +1,10 @@
 """The server half of python.test.js: echoes, does what some texts ask for, prints its port.
 
-Ends when its standard input does.
+Ends when its standard input does. With the arguments CERTIFICATE KEY VERSION it is one of wss.
 """
 
 import asyncio
+import ssl
 import sys
 
 from websockets import ConnectionClosed
@@ -36,8 +37,19 @@ async def answer(ws, message):
         await ws.send(message)
 
 
+def context():
+    if len(sys.argv) == 1:
+        return None
+    certificate, key, version = sys.argv[1:]
+    result = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    result.load_cert_chain(certificate, key)
+    result.minimum_version = result.maximum_version = ssl.TLSVersion[version]
+    return result
+
+
 async def main():
-    async with serve(handle, "127.0.0.1", 0, max_size=None, select_subprotocol=select) as server:
+    options = {"max_size": None, "select_subprotocol": select, "ssl": context()}
+    async with serve(handle, "127.0.0.1", 0, **options) as server:
         print("port", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
