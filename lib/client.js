@@ -2,6 +2,7 @@
 
 const dns = require('dns');
 const net = require('net');
+const { performance } = require('perf_hooks');
 
 const { connectError, handshakeError } = require('./errors');
 const {
@@ -58,6 +59,7 @@ function connect(ws, address, protocols, options) {
     headers: requestHeaders(opts, target, offered),
     protocols: offered,
     timer: null,
+    began: performance.now(),
     failure: null,
     peer: null
   };
@@ -192,8 +194,12 @@ function responseFailed(ws, request, parts) {
 }
 
 /** Node's TLS may get along with a server that rustls does not: it makes a connection of its own. */
-function retry(ws, { address, opts, protocols, target, timer }) {
+function retry(ws, { address, opts, protocols, target, timer, began }) {
   clearTimeout(timer);
+  if (opts.handshakeTimeout) {
+    const left = opts.handshakeTimeout - (performance.now() - began);
+    opts = { ...opts, handshakeTimeout: Math.max(1, Math.ceil(left)) };
+  }
   events.add(ws._conn, new Target(ws._context));
   native.terminate(ws._conn);
   ws._conn = -1;

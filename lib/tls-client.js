@@ -135,7 +135,8 @@ function nameOf({ servername }, host) {
 function contextFor(opts) {
   const values = OF_CONTEXT.map((name) => opts[name]);
   // an application may replace them
-  if (opts.ca === undefined) values.push(trustedByNode());
+  values.push(opts.ca === undefined && trustedByNode());
+  values.push(tls.DEFAULT_MIN_VERSION, tls.DEFAULT_MAX_VERSION);
   const at = remembered.findIndex((entry) => isSame(entry.values, values));
   const entry =
     at === -1

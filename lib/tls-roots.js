@@ -24,8 +24,10 @@ function clientRoots({ ca, roots = 'node' }) {
   }
   const own = authorities(ca);
   if (own !== undefined) return rootsOf(own);
-  if (roots === 'system') return (known.system ??= native.NativeRoots.system());
   if (roots === 'bundled') return (known.bundled ??= native.NativeRoots.bundled());
+  if (roots === 'system' || usesOpenSslStore()) {
+    return (known.system ??= native.NativeRoots.system());
+  }
   const trusted = trustedByNode();
   let all = ofNode.get(trusted);
   if (all === undefined) {
@@ -48,6 +50,12 @@ function rootsOf(certificates) {
     const index = Number(err.message);
     throw new Error(`TLS option "ca": certificate ${index + 1} cannot be read`, { cause: err });
   }
+}
+
+/** Node started with --use-openssl-ca trusts what the system's OpenSSL does. */
+function usesOpenSslStore() {
+  const flag = '--use-openssl-ca';
+  return process.execArgv.includes(flag) || (process.env.NODE_OPTIONS ?? '').includes(flag);
 }
 
 /** PEM texts; the same array for the same roots. */

@@ -78,6 +78,9 @@ async fn grant_turns(context: Rc<ThreadContext>) {
             }
             None => return context.handshakes.working.set(false),
         }
+        if !context.handshakes.waiting.borrow().is_empty() {
+            context.turn_over();
+        }
         // until the sockets have been looked at
         tokio::task::yield_now().await;
     }

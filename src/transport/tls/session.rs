@@ -11,6 +11,9 @@ use rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
 /// Most plaintext of a record (RFC 8446 section 5.1).
 pub const RECORD: usize = 16 * 1024;
 
+/// What a record of ours is longer than its plaintext, at most: header, tag, nonce or content type.
+const SEALED: usize = 32;
+
 /// What a record may be longer than its plaintext: header, content type, padding of TLS 1.2, tag
 /// (RFC 5246 section 6.2.3).
 const OVERHEAD: usize = 5 + 2048;
@@ -105,7 +108,7 @@ impl Session {
             loop {
                 match conn.process_tls_records(pending).state? {
                     ConnectionState::WriteTraffic(mut traffic) => {
-                        return with_room(out, data.len() + RECORD_MAX - RECORD, |room| {
+                        return with_room(out, sealed_len(data.len()), |room| {
                             traffic.encrypt(data, room).map_err(room_of_encrypt)
                         });
                     }
@@ -165,6 +168,11 @@ impl Session {
     pub fn is_resumed(&self) -> bool {
         self.common().handshake_kind() == Some(HandshakeKind::Resumed)
     }
+}
+
+/// Bytes of the records that `len` bytes are sealed in, at most.
+fn sealed_len(len: usize) -> usize {
+    len + (len / RECORD + 1) * SEALED
 }
 
 /// The length that a buffer must have; none: it makes no difference.
