@@ -13,6 +13,7 @@ const { OP, closePayload, upgradeRequest } = require('../support/raw-peer');
 const { KEYS } = require('./support/bad-servers');
 const { pair, root, server } = require('../support/certificates');
 const { connectTls, nodeClient, nodeWebSocket, pairTls, serveTls } = require('./support/servers');
+const { usualCode } = require('./support/outcome');
 const { tap } = require('./support/tapped');
 
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'];
@@ -113,9 +114,8 @@ describe('ciphers', () => {
   hawserTest('none in common', async (t) => {
     const wss = await serveTls(t);
     const weak = { ciphers: 'AES128-SHA', maxVersion: 'TLSv1.2' };
-    await assert.rejects(nodeClient(t, wss.testPort, weak), {
-      code: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'
-    });
+    const refused = await nodeClient(t, wss.testPort, weak).catch((err) => err);
+    assert.strictEqual(usualCode(refused.code), 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE');
     await until(() => wss.tlsErrors.length === 1);
     // without a curve there is no cipher either
     assert.match(wss.tlsErrors[0].code, /^ERR_SSL_NO_(SHARED_CIPHER|SUITABLE_KEY_SHARE)$/);

@@ -29,11 +29,20 @@ function opened(socket) {
 /** The text of OpenSSL differs from one version of Node to the next, and names lines in its source. */
 const isOfOpenSsl = (err) => err.code === 'EPROTO' || /^ERR_(SSL|OSSL)_/.test(err.code);
 
+/** Advice of newer versions of Node behind the message. */
+const ADVICE = /; if the root CA is installed locally.*/;
+
 /** What an application can tell an error by. */
 function failed(err) {
   const { code, reason, host, cert } = err;
   if (isOfOpenSsl(err)) return { code };
-  return { code, message: err.message, reason, host, subject: cert?.subject.CN };
+  const message = err.message.replace(ADVICE, '');
+  return { code, message, reason, host, subject: cert?.subject.CN };
+}
+
+/** The name that OpenSSL 3.0 has for an alert, in place of that of newer ones. */
+function usualCode(code) {
+  return code?.replace('SSL/TLS_ALERT', 'SSLV3_ALERT');
 }
 
 /** The outcome of Node's own client. It has the request ready when it connects, as ws has. */
@@ -72,4 +81,4 @@ async function ofWebSocket(host, port, options) {
   }
 }
 
-module.exports = { failed, ofNode, ofWebSocket, opened };
+module.exports = { ofNode, ofWebSocket, usualCode };
