@@ -1,37 +1,16 @@
 'use strict';
 
-// permessage-deflate between the implementation and Bun, if that is there: the npm package `bun`, or
-// the path of a binary in the environment variable BUN.
+// permessage-deflate between the implementation and Bun.
 
 const assert = require('node:assert');
-const path = require('node:path');
 const readline = require('node:readline');
 const { randomBytes } = require('node:crypto');
 const { once } = require('node:events');
-const { spawn } = require('node:child_process');
 const { messages, test } = require('../support/helpers.js');
 const { prose } = require('../support/deflate.js');
 const { WebSocket, WebSocketServer } = require('../support/impl.js');
+const { HINT, bun, run } = require('./bun-peer.js');
 const { needPeer } = require('./need-peer.js');
-
-const bun = process.env.BUN ?? installed();
-const HINT = 'Bun is missing: npm install --no-save bun';
-
-function installed() {
-  try {
-    return path.join(path.dirname(require.resolve('bun/package.json')), 'bin', 'bun.exe');
-  } catch {
-    return undefined;
-  }
-}
-
-function run(t, name, ...args) {
-  const child = spawn(bun, [path.join(__dirname, 'bun', name), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit']
-  });
-  t.after(() => child.kill());
-  return child;
-}
 
 for (const perMessageDeflate of [
   true,

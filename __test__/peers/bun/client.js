@@ -1,13 +1,15 @@
 'use strict';
 
-// A client of Bun's: bun client.js URL; sends messages and prints "ok" when all echoes are right.
+// A client of Bun's: bun client.js URL [CA]; sends messages and prints "ok" when all echoes are right.
 
-const url = process.argv[2];
+const fs = require('node:fs');
+
+const [url, ca] = process.argv.slice(2);
 const payloads = ['', 'short', 'the same again '.repeat(10), 'the same again '.repeat(10)];
 for (const size of [1000, 70_000, 2_000_000]) payloads.push('0123456789abcdef'.repeat(size / 16));
 payloads.push(crypto.getRandomValues(new Uint8Array(50_000)));
 
-const ws = new WebSocket(url);
+const ws = new WebSocket(url, ca && { tls: { ca: fs.readFileSync(ca) } });
 ws.binaryType = 'arraybuffer';
 let next = 0;
 
