@@ -7,7 +7,7 @@ const assert = require('node:assert');
 const { describe } = require('node:test');
 const { HOST, record, test, until } = require('../support/helpers');
 const { OP } = require('../support/raw-peer');
-const { connect } = require('../node-client/support/clients');
+const { connect, dial } = require('../node-client/support/clients');
 const { refusal, upgradeServer } = require('../node-client/support/servers');
 const { pair, root } = require('../support/certificates');
 const { ofNode, ofWebSocket } = require('./support/outcome');
@@ -104,3 +104,33 @@ for (const version of VERSIONS) {
     }
   });
 }
+
+describe('a handshake with one byte changed', () => {
+  for (const version of VERSIONS) {
+    test(`each seventh of the server's first 900, ${version}`, { timeout: 60000 }, async (t) => {
+      const { server } = await tapped(t, version);
+      let at = 0;
+      const front = await tap(t, server.port, ({ client, server }) => {
+        server.unpipe(client);
+        let from = at;
+        server.on('data', (chunk) => {
+          if (from >= 0 && from < chunk.length) chunk[from] ^= 0xff;
+          from -= chunk.length;
+          client.write(chunk);
+        });
+        server.resume();
+      });
+      for (; at < 900; at += 7) {
+        // a length that is too long has it wait for more
+        const options = { ...trusted, handshakeTimeout: 100, perMessageDeflate: false };
+        const client = dial(t, `wss://${HOST}:${front.port}`, options);
+        const log = record(client, ['open', 'error']);
+        await until(() => log.length > 0);
+        client.terminate();
+      }
+      // what it is that makes them fail is the byte
+      at = -1;
+      await connect(t, `wss://${HOST}:${front.port}`, { ...trusted, perMessageDeflate: false });
+    });
+  }
+});
