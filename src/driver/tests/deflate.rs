@@ -293,6 +293,25 @@ fn held(host: &Host, peers: &[(Peer, u32, String)]) -> usize {
 }
 
 #[test]
+fn fragments_without_takeover_hold_no_more_compressors_than_others() {
+    let mut host = Host::new();
+    let address = listen(&mut host, Some(0), 0);
+    let mut peers: Vec<_> = (0..8).map(|_| upgraded(&mut host, address)).collect();
+    let text = json(&mut Rng::new(14), 2000);
+    let begins = SendFlags(SendFlags::BINARY | SendFlags::COMPRESS);
+    for flags in [DEFLATED, begins] {
+        for (peer, conn, _) in &mut peers {
+            host.send(*conn, flags, &text);
+            assert!(peer.recv_part(false, true).0.rsv1);
+        }
+    }
+    // two on each of two threads
+    let count = held(&host, &peers);
+    assert!(0 < count && count <= 4, "{count}");
+    until("idle ones are gone", || held(&host, &peers) == 0);
+}
+
+#[test]
 fn few_compressors_are_held_and_none_for_long() {
     let mut host = Host::new();
     let address = listen(&mut host, None, 0);
