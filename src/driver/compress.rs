@@ -72,7 +72,7 @@ impl Connection {
         let compress = flags.has(SendFlags::COMPRESS);
         let len = payload.bytes().len();
         let mut compresses = false;
-        if let Some(deflating) = self.deflating.get().filter(|_| compress) {
+        if let Some(deflating) = self.deflating.get() {
             let mut state = self.link.lock();
             compresses = state.proto.will_compress(compress, len);
             let turn = &self.env.context.compressors.turn;

@@ -160,6 +160,28 @@ fn large_messages_do_not_wait_for_much_larger_ones() {
 }
 
 #[test]
+fn a_large_fragment_is_compressed_in_turns_as_the_first_one_decided() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let [(mut large, a), (mut small, b)] = neighbours(&mut host, address);
+    let text = json(&mut Rng::new(11), 24 << 20);
+    let begins = SendFlags(SendFlags::BINARY | SendFlags::COMPRESS);
+    host.send(a, begins, b"fragments");
+    let (header, first) = large.recv_part(false, true);
+    assert!(header.rsv1 && !header.fin);
+    // without COMPRESS, which counts on the first fragment only
+    host.send(a, SERVER, &text);
+    host.send(b, DEFLATED, b"a turn");
+    let (_, _, payload) = small.recv_frame(true);
+    assert!(is_silent(&mut large));
+    assert_eq!(inflated(&mut Inflater::new(true, 15), &payload), b"a turn");
+    let (header, second) = large.recv_part(true, true);
+    assert!(header.fin && !header.rsv1);
+    let both = inflated(&mut Inflater::new(true, 15), &[first, second].concat());
+    assert!(both.starts_with(b"fragments") && both.ends_with(&text));
+}
+
+#[test]
 fn others_are_heard_while_a_large_message_is_inflated() {
     let mut host = Host::new();
     let address = listen(&mut host, None, 0);
