@@ -182,6 +182,22 @@ fn a_large_fragment_is_compressed_in_turns_as_the_first_one_decided() {
 }
 
 #[test]
+fn what_is_compressed_is_not_settled() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let (mut peer, conn, _) = upgraded(&mut host, address);
+    let text = json(&mut Rng::new(12), 300 << 10);
+    host.send(conn, DEFLATED, &text);
+    host.send(conn, DEFLATED, &text);
+    until("all is settled", || host.env.all_settled());
+    assert!(!is_silent(&mut peer));
+    host.send(conn, DEFLATED, &json(&mut Rng::new(13), 24 << 20));
+    host.terminate(conn);
+    host.closed(conn);
+    until("what was given up is settled", || host.env.all_settled());
+}
+
+#[test]
 fn others_are_heard_while_a_large_message_is_inflated() {
     let mut host = Host::new();
     let address = listen(&mut host, None, 0);
