@@ -123,6 +123,26 @@ hawserTest('what was sent before process.exit() arrives', { carriers: DESCRIPTOR
   await assertExit(exit);
 });
 
+test('listeners of exit that send do not each wait for what takes long', async (t) => {
+  const { url, sent } = await collector(t);
+  const { exit } = child(
+    t,
+    // letters among which zlib's highest level looks for a match for long
+    `const { randomBytes } = require('crypto');
+    const slow = randomBytes(64 << 20).map((byte) => 97 + (byte & 1));
+    const zlibDeflateOptions = { level: 9, memLevel: 9 };
+    const ws = createClient(arg, { perMessageDeflate: { zlibDeflateOptions } });
+    ws.on('open', () => {
+      ws.send(slow);
+      process.exit();
+    });
+    process.on('exit', () => { for (let i = 0; i < 20; i++) ws.send('late'); });`,
+    url
+  );
+  assert.strictEqual((await sent).code, 1006);
+  await assertExit(exit);
+});
+
 const SENDER = `${BODY}
   const go = (ws) => {
     for (let i = 0; i < 40; i++) ws.send(i % 2 ? text(i) : Buffer.from(text(i)));

@@ -207,11 +207,15 @@ impl Environment {
         (0..self.threads.len()).all(|thread| self.is_idle(thread)) && lock(&self.ready).is_empty()
     }
 
-    /// Whether all that JavaScript has sent is where the system has it, or waits for the system.
-    pub fn all_settled(&self) -> bool {
-        // in this order: what is unsettled was a command before
+    /// Whether all that JavaScript has sent is worked off.
+    pub fn all_commands_settled(&self) -> bool {
         (0..self.threads.len()).all(|thread| self.commands_settled(thread))
-            && self.unsettled.load(Ordering::Acquire) == 0
+    }
+
+    /// The same, and what was put off on the way.
+    pub fn all_settled(&self) -> bool {
+        // in this order: what is put off was a command before
+        self.all_commands_settled() && self.unsettled.load(Ordering::Acquire) == 0
     }
 
     // ---- both: lent memory ----
