@@ -18,15 +18,21 @@ const {
   until,
   within
 } = require('./support/helpers');
+const { compressedFrame, inflated, prose } = require('./support/deflate');
 const { duplexPair } = require('./support/duplex');
 const { OP, RawPeer, SAMPLE_KEY, acceptFor, closePayload } = require('./support/raw-peer');
 
 const NO_HEAD = Buffer.alloc(0);
 
 /** A WebSocket on `stream`; the options are those of the constructor and of setSocket(). */
-function attach(t, stream, { isServer = false, head = NO_HEAD, options, socketOptions } = {}) {
+function attach(
+  t,
+  stream,
+  { isServer = false, head = NO_HEAD, options, socketOptions, before } = {}
+) {
   const ws = new WebSocket(null, undefined, { closeTimeout: 30000, autoPong: true, ...options });
   ws._isServer = isServer;
+  before?.(ws);
   ws.setSocket(stream, head, { maxPayload: 0, ...socketOptions });
   t.after(() => discard(ws));
   return ws;
@@ -350,4 +356,41 @@ test('a bad frame over a Duplex: error, the close frame, 1006', async (t) => {
   await until(() => log.length === 2);
   assert.strictEqual(log[0][1].code, 'WS_ERR_INVALID_OPCODE');
   assert.deepStrictEqual(log[1], ['close', 1006, Buffer.alloc(0)]);
+});
+
+/** A PerMessageDeflate that has agreed on `params`. */
+function agreed(isServer, options, params = {}) {
+  const deflate = new WebSocket.PerMessageDeflate({ ...options, isServer });
+  deflate.accept([params]);
+  return deflate;
+}
+
+test('_extensions that are set before: messages are compressed', async (t) => {
+  const { ws, raw } = wire(t, {
+    before: (own) => {
+      own._extensions['permessage-deflate'] = agreed(true);
+      own._extensions = { 'permessage-deflate': agreed(true, { threshold: 0 }) };
+    }
+  });
+  assert.strictEqual(ws.extensions, 'permessage-deflate');
+  const text = prose(3000);
+  raw.write(compressedFrame(raw, OP.TEXT, text));
+  assert.strictEqual(String((await once(ws, 'message'))[0]), text);
+  ws.send(text);
+  const frame = await raw.frame();
+  assert.strictEqual(frame.rsv1, true);
+  assert.strictEqual(String(inflated(frame.payload)), text);
+});
+
+test('_extensions: their maxPayload holds', async (t) => {
+  const { ws, raw } = wire(t, {
+    before: (own) => {
+      own._extensions = { 'permessage-deflate': agreed(true, { maxPayload: 1000 }) };
+    }
+  });
+  raw.write(compressedFrame(raw, OP.TEXT, prose(1000)));
+  assert.strictEqual((await once(ws, 'message'))[0].length, 1000);
+  const failed = once(ws, 'error');
+  raw.write(compressedFrame(raw, OP.TEXT, prose(1001)));
+  assert.strictEqual((await failed)[0].code, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
 });

@@ -1,7 +1,6 @@
 'use strict';
 
 const assert = require('node:assert');
-const { Worker } = require('node:worker_threads');
 const {
   connect,
   delay,
@@ -14,23 +13,7 @@ const {
   until,
   within
 } = require('./support/helpers');
-const { CARRIERS } = require('./support/child');
-
-/** A worker that runs `body` with `createServer`, `createClient`, `data` and `post` in scope. */
-function start(t, body, data) {
-  const source = `
-    const { parentPort, workerData: data } = require('node:worker_threads');
-    const { createClient, createServer } = require(${JSON.stringify(CARRIERS)});
-    const post = (message) => parentPort.postMessage(message);
-    ${body}
-  `;
-  const worker = new Worker(source, { eval: true, workerData: data });
-  worker.exited = new Promise((resolve) => worker.on('exit', resolve));
-  t.after(() => worker.terminate());
-  return worker;
-}
-
-const next = async (worker) => (await once(worker, 'message'))[0];
+const { next, start } = require('./support/worker');
 
 const ECHO_SERVER = `
   const wss = createServer();

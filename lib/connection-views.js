@@ -109,8 +109,7 @@ function extensionsOf(ws) {
     const deflate = PerMessageDeflate.of({ ...options, isServer: ws._isServer }, header);
     own[EXTENSION_NAME] = deflate;
   }
-  // until it is open there may be more to come
-  if (ws._readyState > 0) extensions.set(ws, own);
+  extensions.set(ws, own);
   return own;
 }
 
@@ -118,4 +117,36 @@ function setExtensions(ws, own) {
   extensions.set(ws, own);
 }
 
-module.exports = { ConnectionReceiver, ConnectionSender, extensionsOf, setExtensions };
+/** A handshake says what they are. */
+function resetExtensions(ws) {
+  extensions.delete(ws);
+}
+
+/**
+ * Takes up the extensions that the application has set before there was a connection: with a
+ * PerMessageDeflate in them it says what was agreed on in a handshake of its own, over HTTP/2 for
+ * instance.
+ *
+ * @param {import('./websocket')} ws
+ * @param {object} limits those of the connection to be
+ */
+function takeUpExtensions(ws, limits) {
+  const own = extensions.get(ws);
+  if (own === undefined) return;
+  const deflate = own[EXTENSION_NAME];
+  const isAgreed = deflate instanceof PerMessageDeflate && deflate.params !== null;
+  ws._deflate = isAgreed ? deflate._agreement : null;
+  if (!isAgreed) return;
+  // 0 is none
+  const [a, b] = [limits.maxPayload | 0, deflate._maxPayload];
+  limits.maxPayload = a === 0 || b === 0 ? a + b : Math.min(a, b);
+}
+
+module.exports = {
+  ConnectionReceiver,
+  ConnectionSender,
+  extensionsOf,
+  resetExtensions,
+  setExtensions,
+  takeUpExtensions
+};

@@ -4,6 +4,7 @@ const { EMPTY_BUFFER, EXTENSION_NAME, kStatusCode } = require('./constants');
 const { extension } = require('./header-lists');
 const { protocolError } = require('./errors');
 const { toBuffer } = require('./validation');
+const agreement = require('./agreement');
 const deflateOptions = require('./deflate-options');
 const native = require('./native');
 
@@ -42,6 +43,11 @@ class PerMessageDeflate {
     const deflate = new PerMessageDeflate(options);
     deflate.#agree(header);
     return deflate;
+  }
+
+  /** What was agreed on, as WebSockets have it. */
+  get _agreement() {
+    return agreement(this.#header, this._options);
   }
 
   /** The parameters that a client offers. */

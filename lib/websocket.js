@@ -23,7 +23,9 @@ const {
   ConnectionReceiver,
   ConnectionSender,
   extensionsOf,
-  setExtensions
+  resetExtensions,
+  setExtensions,
+  takeUpExtensions
 } = require('./connection-views');
 const HeldEvents = require('./held-events');
 const events = require('./events');
@@ -303,6 +305,7 @@ class WebSocket extends EventEmitter {
       maxPendingAutoPongs: this._maxPendingAutoPongs ?? 0,
       ...options
     };
+    takeUpExtensions(this, limits);
     if (options.generateMask) outgoing.setGenerateMask(this, options.generateMask);
     // streams of other kinds have neither
     if (socket.setTimeout) socket.setTimeout(0);
@@ -345,6 +348,7 @@ class WebSocket extends EventEmitter {
 
   /** permessage-deflate, or nothing, is agreed on. */
   _agree(extensions, options) {
+    resetExtensions(this);
     this._deflate = agreement(extensions, options.perMessageDeflate);
   }
 

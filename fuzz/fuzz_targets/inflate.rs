@@ -85,6 +85,7 @@ fn inflate(
     let mut pieces = pieces.iter().cycle();
     while !message.is_empty() {
         let len = pieces.next().map_or(usize::MAX, |&n| usize::from(n).max(1));
+        inflater.begin_turn();
         let taken = inflater.inflate(&message[..len.min(message.len())], &mut out, limit)?;
         assert!(taken > 0 && out.capacity() <= limit);
         message = &message[taken..];

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::command::{Command, Range, SendFlags};
 use super::connection::Connection;
 use super::deflate::Contexts;
+use super::environment::Unsettled;
 use crate::proto::connection::SendPayload;
 use crate::proto::deflate::CompressJob;
 
@@ -57,6 +58,7 @@ struct Compression {
     key: u32,
     len: usize,
     waiting: VecDeque<Waiting>,
+    unsettled: Unsettled,
 }
 
 /// A command, and its payload, if that is a range.
@@ -72,7 +74,7 @@ impl Connection {
         let compress = flags.has(SendFlags::COMPRESS);
         let len = payload.bytes().len();
         let mut compresses = false;
-        if let Some(deflating) = self.deflating.get().filter(|_| compress) {
+        if let Some(deflating) = self.deflating.get() {
             let mut state = self.link.lock();
             compresses = state.proto.will_compress(compress, len);
             let turn = &self.env.context.compressors.turn;
@@ -90,6 +92,7 @@ impl Connection {
                     key,
                     len,
                     waiting: VecDeque::new(),
+                    unsettled: Unsettled::new(&self.env.shared),
                 }));
                 return self.env.context.put_off(self, is_long);
             }
@@ -160,6 +163,8 @@ impl Connection {
             key,
             len,
             mut waiting,
+            // until all of it is written
+            unsettled: _unsettled,
         }) = slot.take().map(|compression| *compression)
         else {
             return false;

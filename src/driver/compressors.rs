@@ -40,8 +40,12 @@ impl ThreadContext {
             return;
         };
         own.clock.set(own.clock.get() + 1);
-        let before = deflating.compressed_at.replace(own.clock.get());
-        if before != 0 || conn.link.lock().proto.compressor_held() == 0 {
+        let is_new = deflating.compressed_at.get() == 0;
+        if is_new && conn.link.lock().proto.compressor_held() == 0 {
+            return;
+        }
+        deflating.compressed_at.set(own.clock.get());
+        if !is_new {
             return;
         }
         own.make_room();

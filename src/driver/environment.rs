@@ -1,7 +1,7 @@
 //! The shared side of one JavaScript environment (the main thread or a worker): the batches that
 //! wait for it, the bell that wakes it, and what both sides must agree on.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::batch::Batch;
@@ -52,9 +52,14 @@ pub struct Environment {
     spare: Mutex<Vec<Batch>>,
     spare_commands: Mutex<Vec<CommandBatch>>,
     flow: Box<[Flow]>,
+    /// How many [`Unsettled`] there are.
+    unsettled: AtomicUsize,
     table: Mutex<Table>,
     released: Mutex<Released>,
 }
+
+/// A command that is worked off, and whose effect is yet to come.
+pub struct Unsettled(Arc<Environment>);
 
 /// Lent JavaScript memory that is no longer read.
 #[derive(Default)]
@@ -90,6 +95,7 @@ impl Environment {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             flow: threads.iter().map(|_| Flow::default()).collect(),
             threads,
+            unsettled: AtomicUsize::new(0),
             bell: Mutex::new(Some(bell)),
             silent: AtomicBool::new(false),
             rung: AtomicBool::new(false),
@@ -201,8 +207,15 @@ impl Environment {
         (0..self.threads.len()).all(|thread| self.is_idle(thread)) && lock(&self.ready).is_empty()
     }
 
-    pub fn all_settled(&self) -> bool {
+    /// Whether all that JavaScript has sent is worked off.
+    pub fn all_commands_settled(&self) -> bool {
         (0..self.threads.len()).all(|thread| self.commands_settled(thread))
+    }
+
+    /// The same, and what was put off on the way.
+    pub fn all_settled(&self) -> bool {
+        // in this order: what is put off was a command before
+        self.all_commands_settled() && self.unsettled.load(Ordering::Acquire) == 0
     }
 
     // ---- both: lent memory ----
@@ -296,5 +309,18 @@ impl Environment {
             .get(conn_index(id))
             .cloned()
             .flatten()
+    }
+}
+
+impl Unsettled {
+    pub fn new(env: &Arc<Environment>) -> Self {
+        env.unsettled.fetch_add(1, Ordering::AcqRel);
+        Self(env.clone())
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        self.0.unsettled.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -12,11 +12,16 @@ use super::io_thread::ThreadContext;
 /// What of the shorter ones is compressed in one turn, before a slice of a long one.
 const SHORT_MAX: usize = 32 * 1024;
 
+/// Slices of a long one, a megabyte, after which the next has its turn. Those that have begun hold a
+/// compressor each: a fraction of the message's own memory.
+const SLICES_MAX: u32 = 32;
+
 #[derive(Default)]
 pub struct PutOff {
     short: RefCell<VecDeque<Weak<Connection>>>,
-    /// Only the first of them has begun, and holds a compressor.
     long: RefCell<VecDeque<Weak<Connection>>>,
+    /// Slices that the first of `long` has had without a break.
+    slices: Cell<u32>,
     working: Cell<bool>,
 }
 
@@ -28,6 +33,26 @@ impl ThreadContext {
         queue.borrow_mut().push_back(Rc::downgrade(conn));
         if !own.working.replace(true) {
             tokio::task::spawn_local(work(self.clone()));
+        }
+    }
+}
+
+impl PutOff {
+    /// A slice of the first long one.
+    fn long_turn(&self) {
+        let Some(first) = self.long.borrow().front().cloned() else {
+            return;
+        };
+        let has_more = compress_on(&first);
+        self.slices.set(self.slices.get() + 1);
+        if has_more && self.slices.get() < SLICES_MAX {
+            return;
+        }
+        self.slices.set(0);
+        let mut long = self.long.borrow_mut();
+        long.pop_front();
+        if has_more {
+            long.push_back(first);
         }
     }
 }
@@ -45,10 +70,7 @@ async fn work(context: Rc<ThreadContext>) {
                 own.short.borrow_mut().push_front(conn);
             }
         }
-        let first = own.long.borrow().front().cloned();
-        if first.is_some_and(|conn| !compress_on(&conn)) {
-            own.long.borrow_mut().pop_front();
-        }
+        own.long_turn();
         if own.short.borrow().is_empty() && own.long.borrow().is_empty() {
             own.working.set(false);
             return;

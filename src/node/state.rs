@@ -35,6 +35,8 @@ pub struct State {
     bell: Cell<Option<Bell>>,
     keys: RefCell<MaskKeys>,
     next_thread: Cell<usize>,
+    /// How long the end of the process may still wait for what was put off.
+    settle_left: Cell<Duration>,
 }
 
 /// Exists from the first socket until the environment ends.
@@ -73,6 +75,7 @@ impl State {
             bell: Cell::new(None),
             keys: RefCell::new(MaskKeys::default()),
             next_thread: Cell::new(0),
+            settle_left: Cell::new(SETTLE_MAX),
         }
     }
 
@@ -266,16 +269,18 @@ impl State {
         env.is_quiet()
     }
 
-    /// Waits until everything that was flushed is worked off. I/O threads never wait for
-    /// JavaScript; the limit is for a machine that is too busy to run them.
+    /// Waits until everything that was flushed is worked off, and what was put off is done. I/O
+    /// threads never wait for JavaScript; the limits are for a machine that is too busy to run them,
+    /// and for messages that take long to compress.
     pub fn settle(&self) {
         let Some(env) = self.running.borrow().as_ref().map(|r| r.env.clone()) else {
             return;
         };
-        let limit = Instant::now() + SETTLE_MAX;
-        while !env.all_settled() && Instant::now() < limit {
-            std::thread::sleep(Duration::from_micros(50));
-        }
+        wait(SETTLE_MAX, || env.all_commands_settled());
+        // Of all calls together: each send at the end of a process is one.
+        let left = self.settle_left.get();
+        let waited = wait(left, || env.all_settled());
+        self.settle_left.set(left.saturating_sub(waited));
     }
 
     /// A lone small send on an idle connection is written from here: no wake-up, no hop. `None`
@@ -343,4 +348,13 @@ fn released(env: &Environment, out: &mut [Record; MAX_RECORDS]) -> usize {
             b: 0,
         };
     })
+}
+
+/// Waits until `is_done`, `most` at the longest; returns how long that was.
+fn wait(most: Duration, is_done: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_done() && start.elapsed() < most {
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    start.elapsed()
 }

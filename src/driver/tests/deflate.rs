@@ -132,11 +132,69 @@ fn others_are_written_to_while_a_large_message_is_compressed() {
     host.send(b, DEFLATED, b"a turn");
     let (_, _, payload) = small.recv_frame(true);
     assert_eq!(inflated(&mut Inflater::new(true, 15), &payload), b"a turn");
-    large.stream.set_nonblocking(true).unwrap();
-    let early = large.stream.read(&mut [0; 1]).map_err(|e| e.kind());
-    assert_eq!(early, Err(ErrorKind::WouldBlock));
-    large.stream.set_nonblocking(false).unwrap();
+    assert!(is_silent(&mut large));
     assert_eq!(large.recv_frame(true).1, Opcode::Binary);
+}
+
+/// Nothing has come so far.
+fn is_silent(peer: &mut Peer) -> bool {
+    peer.stream.set_nonblocking(true).unwrap();
+    let early = peer.stream.read(&mut [0; 1]).map_err(|e| e.kind());
+    peer.stream.set_nonblocking(false).unwrap();
+    early == Err(ErrorKind::WouldBlock)
+}
+
+#[test]
+fn large_messages_do_not_wait_for_much_larger_ones() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let [(mut large, a), (mut small, b)] = neighbours(&mut host, address);
+    let texts = [24 << 20, 100 << 10].map(|len| json(&mut Rng::new(10), len));
+    host.send(a, DEFLATED, &texts[0]);
+    host.send(b, DEFLATED, &texts[1]);
+    let (_, _, payload) = small.recv_frame(true);
+    assert!(is_silent(&mut large));
+    assert!(inflated(&mut Inflater::new(true, 15), &payload) == texts[1]);
+    let (_, _, payload) = large.recv_frame(true);
+    assert!(inflated(&mut Inflater::new(true, 15), &payload) == texts[0]);
+}
+
+#[test]
+fn a_large_fragment_is_compressed_in_turns_as_the_first_one_decided() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let [(mut large, a), (mut small, b)] = neighbours(&mut host, address);
+    let text = json(&mut Rng::new(11), 24 << 20);
+    let begins = SendFlags(SendFlags::BINARY | SendFlags::COMPRESS);
+    host.send(a, begins, b"fragments");
+    let (header, first) = large.recv_part(false, true);
+    assert!(header.rsv1 && !header.fin);
+    // without COMPRESS, which counts on the first fragment only
+    host.send(a, SERVER, &text);
+    host.send(b, DEFLATED, b"a turn");
+    let (_, _, payload) = small.recv_frame(true);
+    assert!(is_silent(&mut large));
+    assert_eq!(inflated(&mut Inflater::new(true, 15), &payload), b"a turn");
+    let (header, second) = large.recv_part(true, true);
+    assert!(header.fin && !header.rsv1);
+    let both = inflated(&mut Inflater::new(true, 15), &[first, second].concat());
+    assert!(both.starts_with(b"fragments") && both.ends_with(&text));
+}
+
+#[test]
+fn what_is_compressed_is_not_settled() {
+    let mut host = Host::new();
+    let address = listen(&mut host, None, 0);
+    let (mut peer, conn, _) = upgraded(&mut host, address);
+    let text = json(&mut Rng::new(12), 300 << 10);
+    host.send(conn, DEFLATED, &text);
+    host.send(conn, DEFLATED, &text);
+    until("all is settled", || host.env.all_settled());
+    assert!(!is_silent(&mut peer));
+    host.send(conn, DEFLATED, &json(&mut Rng::new(13), 24 << 20));
+    host.terminate(conn);
+    host.closed(conn);
+    until("what was given up is settled", || host.env.all_settled());
 }
 
 #[test]
@@ -264,17 +322,38 @@ fn a_large_message_may_be_given_up() {
     peer.drain();
 }
 
+/// How many hold a compressor.
+fn held(host: &Host, peers: &[(Peer, u32, String)]) -> usize {
+    let links = peers.iter().filter_map(|(_, conn, _)| host.env.link(*conn));
+    links
+        .filter(|link| link.lock().proto.compressor_held() > 0)
+        .count()
+}
+
+#[test]
+fn fragments_without_takeover_hold_no_more_compressors_than_others() {
+    let mut host = Host::new();
+    let address = listen(&mut host, Some(0), 0);
+    let mut peers: Vec<_> = (0..8).map(|_| upgraded(&mut host, address)).collect();
+    let text = json(&mut Rng::new(14), 2000);
+    let begins = SendFlags(SendFlags::BINARY | SendFlags::COMPRESS);
+    for flags in [DEFLATED, begins] {
+        for (peer, conn, _) in &mut peers {
+            host.send(*conn, flags, &text);
+            assert!(peer.recv_part(false, true).0.rsv1);
+        }
+    }
+    // two on each of two threads
+    let count = held(&host, &peers);
+    assert!(0 < count && count <= 4, "{count}");
+    until("idle ones are gone", || held(&host, &peers) == 0);
+}
+
 #[test]
 fn few_compressors_are_held_and_none_for_long() {
     let mut host = Host::new();
     let address = listen(&mut host, None, 0);
     let mut peers: Vec<_> = (0..8).map(|_| upgraded(&mut host, address)).collect();
-    let held = |host: &Host, peers: &[(Peer, u32, String)]| {
-        let links = peers.iter().filter_map(|(_, conn, _)| host.env.link(*conn));
-        links
-            .filter(|link| link.lock().proto.compressor_held() > 0)
-            .count()
-    };
     let text = json(&mut Rng::new(7), 500);
     let mut lengths = Vec::new();
     for round in 0..2 {

@@ -9,7 +9,7 @@ use socket2::SockRef;
 
 use super::host::{ACCEPT, PATIENCE, request};
 use crate::proto::Role;
-use crate::proto::frame::{HeaderParse, HeaderRules, Opcode, parse_header};
+use crate::proto::frame::{FrameHeader, HeaderParse, HeaderRules, Opcode, parse_header};
 use crate::proto::mask::apply_mask;
 use crate::proto::testing;
 
@@ -124,10 +124,17 @@ impl<S: Read + Write> Peer<S> {
 
     /// The next frame, with its RSV1, which has to be allowed.
     pub fn recv_frame(&mut self, rsv1_allowed: bool) -> (bool, Opcode, Vec<u8>) {
+        let (header, payload) = self.recv_part(false, rsv1_allowed);
+        assert!(header.fin);
+        (header.rsv1, header.opcode, payload)
+    }
+
+    /// A frame that may be a fragment; `fragmented`: a message has begun.
+    pub fn recv_part(&mut self, fragmented: bool, rsv1_allowed: bool) -> (FrameHeader, Vec<u8>) {
         loop {
             let rules = HeaderRules {
                 role: self.role,
-                fragmented: false,
+                fragmented,
                 rsv1_allowed,
             };
             let parsed = parse_header(&self.buf, rules).expect("a legal frame");
@@ -139,8 +146,7 @@ impl<S: Read + Write> Peer<S> {
                         apply_mask(&mut payload, key, 0);
                     }
                     self.buf.drain(..end);
-                    assert!(header.fin);
-                    return (header.rsv1, header.opcode, payload);
+                    return (header, payload);
                 }
             }
             assert_ne!(self.fill().expect("a frame"), 0, "a frame, not the end");
