@@ -206,13 +206,14 @@ impl Future for Pump {
                     env,
                     listener,
                     stream,
+                    remote,
                 } => {
                     if env.is_silent() {
                         // detached while this was on its way: the environment is not to come back
                         continue;
                     }
                     let local = context.environment(&env);
-                    local.serve(listener, Transport::from_tcp(stream));
+                    local.serve(listener, Transport::from_tcp(stream), remote);
                 }
                 Submission::ListenerClosing { env, listener } => {
                     if let Some(local) = context.environments.borrow().get(&env) {

@@ -1,7 +1,7 @@
 //! A listening socket and the loop that accepts from it.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -166,7 +166,7 @@ pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {
             tokio::time::sleep(BACKLOG_PAUSE).await;
         }
         match socket.accept().await {
-            Ok((stream, _)) => dispatch(&env, &listener, stream),
+            Ok((stream, remote)) => dispatch(&env, &listener, stream, remote),
             Err(e) if is_exhaustion(&e) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
             Err(e) if is_about_the_peer(&e) => {}
             Err(error) => {
@@ -182,20 +182,26 @@ pub async fn accept_loop(env: Rc<LocalEnvironment>, listener: Arc<Listener>) {
     }
 }
 
-fn dispatch(env: &Rc<LocalEnvironment>, listener: &Arc<Listener>, stream: tokio::net::TcpStream) {
+fn dispatch(
+    env: &Rc<LocalEnvironment>,
+    listener: &Arc<Listener>,
+    stream: tokio::net::TcpStream,
+    remote: SocketAddr,
+) {
     let threads = env.shared.threads();
     let thread = listener.next_thread.fetch_add(1, Ordering::Relaxed) % threads.len();
     listener.connection_opened();
     if thread == env.thread() {
-        return env.serve(listener.clone(), Ok(Transport::from_tokio(stream)));
+        return env.serve(listener.clone(), Ok(Transport::from_tokio(stream)), remote);
     }
     match stream.into_std() {
         Ok(stream) => threads[thread].mailbox.send(Submission::Accepted {
             env: env.shared.clone(),
             listener: listener.clone(),
             stream,
+            remote,
         }),
-        Err(e) => env.serve(listener.clone(), Err(e)),
+        Err(e) => env.serve(listener.clone(), Err(e), remote),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -125,10 +126,15 @@ impl LocalEnvironment {
 
     // ---- connections ----
 
-    pub fn serve(self: &Rc<Self>, listener: Arc<Listener>, transport: io::Result<Transport>) {
+    pub fn serve(
+        self: &Rc<Self>,
+        listener: Arc<Listener>,
+        transport: io::Result<Transport>,
+        remote: SocketAddr,
+    ) {
         let id = self.shared.allocate(self.thread());
         let transport = transport.map(|transport| match &listener.tls {
-            Some(tls) => transport.accept_tls(tls.contexts()),
+            Some(tls) => transport.accept_tls(tls.contexts(), remote),
             None => transport,
         });
         match (transport, id) {

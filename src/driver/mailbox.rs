@@ -24,6 +24,7 @@ pub enum Submission {
         env: Arc<Environment>,
         listener: Arc<Listener>,
         stream: TcpStream,
+        remote: std::net::SocketAddr,
     },
     /// A listener of `env` takes no more connections: those that have said nothing may go.
     ListenerClosing {

@@ -87,9 +87,9 @@ impl Transport {
     }
 
     /// The server's side of TLS on an accepted connection.
-    pub fn accept_tls(self, contexts: Arc<ServerContexts>) -> Self {
+    pub fn accept_tls(self, contexts: Arc<ServerContexts>, remote: SocketAddr) -> Self {
         match self {
-            Self::Tcp(tcp) => Self::Tls(Box::new(tls::Tls::accept(tcp, contexts))),
+            Self::Tcp(tcp) => Self::Tls(Box::new(tls::Tls::accept(tcp, contexts, remote))),
             other => other,
         }
     }

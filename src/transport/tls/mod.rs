@@ -104,8 +104,9 @@ enum Party {
 
 impl Tls {
     /// The server's side of a connection.
-    pub fn accept(tcp: Tcp, contexts: Arc<ServerContexts>) -> Self {
-        Self::new(tcp, State::Hello(Box::new(Hello::new(contexts))))
+    pub fn accept(tcp: Tcp, contexts: Arc<ServerContexts>, remote: SocketAddr) -> Self {
+        let state = State::Hello(Box::new(Hello::new(contexts)));
+        Self::new(tcp, state, Some(remote))
     }
 
     /// The client's side of a connection.
@@ -122,15 +123,16 @@ impl Tls {
             .advance(&mut [], &mut hello, |_| {})
             .map_err(TlsError::from)?;
         let party = Party::Server(context, name);
-        let mut tls = Self::new(tcp, State::Session { session, party });
+        let remote = tcp.peer().remote;
+        let mut tls = Self::new(tcp, State::Session { session, party }, remote);
         // goes out with the first attempt to write
         tls.out = hello;
         Ok(tls)
     }
 
-    fn new(tcp: Tcp, state: State) -> Self {
+    fn new(tcp: Tcp, state: State, remote: Option<SocketAddr>) -> Self {
         Self {
-            remote: tcp.peer().remote,
+            remote,
             tcp,
             state,
             pending: Vec::new(),

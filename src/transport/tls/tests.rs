@@ -80,7 +80,10 @@ fn connect(socket: TcpStream, context: Arc<ClientContext>) -> Transport {
 }
 
 fn accept(socket: TcpStream, contexts: Arc<ServerContexts>) -> Transport {
-    Transport::from_tcp(socket).unwrap().accept_tls(contexts)
+    let remote = socket.peer_addr().unwrap();
+    Transport::from_tcp(socket)
+        .unwrap()
+        .accept_tls(contexts, remote)
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
