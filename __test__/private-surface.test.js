@@ -52,7 +52,7 @@ test('_extensions and _protocol', async (t) => {
   }
 });
 
-test('_req: the request of a client while it connects', { carriers: EXTERNAL }, async (t) => {
+test('_req: the request of a client while it connects', { carriers: ['adopted', 'stream'] }, async (t) => {
   const wss = await serve(t);
   const client = dial(t, wss.testUrl);
   assert.strictEqual(typeof client._req.setHeader, 'function');

@@ -35,7 +35,7 @@ class HandshakeRequest extends EventEmitter {
   }
 
   get protocol() {
-    return 'http:';
+    return this.#request.target.isSecure ? 'https:' : 'http:';
   }
 
   /** The value of a header field; undefined without one. */
