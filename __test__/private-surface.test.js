@@ -5,7 +5,7 @@
 const assert = require('node:assert');
 const WebSocket = require('./support/impl');
 const { dial, messages, once, pair, record, serve, test, until } = require('./support/helpers');
-const { EXTERNAL, carrier } = require('./support/carriers');
+const { carrier } = require('./support/carriers');
 const { OP, buildFrame, closePayload, rawClient } = require('./support/raw-peer');
 const { serverAndWire } = require('./support/wire');
 
@@ -52,14 +52,18 @@ test('_extensions and _protocol', async (t) => {
   }
 });
 
-test('_req: the request of a client while it connects', { carriers: ['adopted', 'stream'] }, async (t) => {
-  const wss = await serve(t);
-  const client = dial(t, wss.testUrl);
-  assert.strictEqual(typeof client._req.setHeader, 'function');
-  assert.strictEqual(client._req.getHeader('upgrade'), 'websocket');
-  await once(client, 'open');
-  assert.strictEqual(client._req, null);
-});
+test(
+  '_req: the request of a client while it connects',
+  { carriers: ['adopted', 'stream'] },
+  async (t) => {
+    const wss = await serve(t);
+    const client = dial(t, wss.testUrl);
+    assert.strictEqual(typeof client._req.setHeader, 'function');
+    assert.strictEqual(client._req.getHeader('upgrade'), 'websocket');
+    await once(client, 'open');
+    assert.strictEqual(client._req, null);
+  }
+);
 
 test('properties hung on _socket, _sender and on its socket stay', async (t) => {
   const { client, peer } = await pair(t);
