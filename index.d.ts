@@ -615,9 +615,8 @@ declare namespace WebSocket {
      */
     close(cb?: (err?: Error) => void): void;
     /**
-     * Replaces the certificates and limits of a server with TLS, for connections to come.
-     * `ALPNProtocols`, `SNICallback`, `rejectUnauthorized`, `requestCert` and `secureContexts` stay if
-     * they are not given. Not in ws.
+     * Replaces the certificates and limits of a server with TLS, for connections to come. What is not
+     * given stays as it is. Not in ws.
      *
      * @throws {Error} that names the option which is bad; then nothing changes
      */

@@ -2,7 +2,7 @@
 
 /// <reference types="node" />
 
-import { KeyObject } from 'crypto';
+import { KeyObject, X509Certificate } from 'crypto';
 import { DetailedPeerCertificate, PeerCertificate, SecureVersion } from 'tls';
 
 /** A private key: PEM, or one of several with a passphrase of its own. */
@@ -96,4 +96,7 @@ export interface TlsSocketInfo {
   isSessionReused(): boolean;
   getPeerCertificate(detailed: true): DetailedPeerCertificate;
   getPeerCertificate(detailed?: false): PeerCertificate;
+  getPeerX509Certificate(): X509Certificate | undefined;
+  /** Our own; of several, the first. */
+  getCertificate(): PeerCertificate | object;
 }

@@ -15,7 +15,7 @@ const {
 } = require('./client-options');
 const { RequestHandshake, fail } = require('./client-request');
 const { incomingResponse } = require('./request');
-const { RETRY, secureTarget, tlsError } = require('./tls-client');
+const { RETRY, refuseOwn, secureTarget, tlsError } = require('./tls-client');
 const connectionOptions = require('./connection-options');
 const deflateOptions = require('./deflate-options');
 const events = require('./events');
@@ -47,6 +47,7 @@ function connect(ws, address, protocols, options) {
   const offered = parseProtocols(protocols);
   const secure = target.isSecure ? secureTarget(opts, target) : undefined;
   if (secure === null || needsNode(opts)) {
+    refuseOwn(opts);
     ws._request = new RequestHandshake(ws, opts, offered);
     ws._request.begin(address, target);
     return;

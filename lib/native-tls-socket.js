@@ -74,10 +74,9 @@ const withTls = (NativeSocket) =>
     getPeerCertificate(detailed = false) {
       const { certificates } = this.#info;
       if (certificates.length === 0) return {};
-      const count = detailed ? certificates.length : 1;
-      const chain = certificates.slice(0, count).map(read);
-      if (detailed) link(chain);
-      return chain[0].toLegacy;
+      const [own, ...others] = certificates.slice(0, detailed ? undefined : 1).map(read);
+      if (detailed) link(own, others);
+      return own.toLegacy;
     }
 
     /** Our own certificate; of several, the first. */
@@ -113,12 +112,21 @@ function read(der) {
   return { certificate, toLegacy: certificate.toLegacyObject() };
 }
 
-/** Each to its issuer; a root to itself. */
-function link(chain) {
-  chain.forEach(({ certificate, toLegacy }, i) => {
-    if (certificate.checkIssued(certificate)) toLegacy.issuerCertificate = toLegacy;
-    else if (i + 1 < chain.length) toLegacy.issuerCertificate = chain[i + 1].toLegacy;
-  });
+/** Each to its issuer, among what the peer has shown and the roots; a root to itself. */
+function link(own, others) {
+  let current = own;
+  for (let depth = 0; depth <= others.length; depth++) {
+    const { certificate, toLegacy } = current;
+    const issuer = [current, ...others].find(
+      (other) =>
+        certificate.checkIssued(other.certificate) &&
+        certificate.verify(other.certificate.publicKey)
+    );
+    if (issuer === undefined) return;
+    toLegacy.issuerCertificate = issuer.toLegacy;
+    if (issuer === current) return;
+    current = issuer;
+  }
 }
 
 module.exports = withTls;

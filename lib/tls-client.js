@@ -2,12 +2,15 @@
 
 const net = require('net');
 const tls = require('tls');
-const { X509Certificate } = require('crypto');
+const { X509Certificate, getFips } = require('crypto');
 
 const { clientRoots, trustedByNode } = require('./tls-roots');
 const { FOR_OPENSSL, create, tlsOptions, unsupportedOption } = require('./tls-options');
 const { notSupported } = require('./unsupported');
 const native = require('./native');
+
+/** Node's own, when this was loaded. */
+const { checkServerIdentity } = tls;
 
 /** Options of `tls.connect` that only Node can honour, beside those of its contexts. */
 const FOR_NODE = [
@@ -92,6 +95,11 @@ function secureTarget(opts, { host, port }) {
   }
   const isForNode =
     serverName === null ||
+    // an application that has replaced it wants it to be called
+    tls.checkServerIdentity !== checkServerIdentity ||
+    getFips() === 1 ||
+    // the second attempt would want it while the first still has it
+    Boolean(opts.localPort) ||
     unsupportedOption(opts, FOR_NODE) !== undefined ||
     (opts.rejectUnauthorized === undefined && process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0');
   if (!isForNode) {
@@ -115,12 +123,20 @@ function withConnector(connector, opts, serverName) {
   if (given !== undefined) {
     throw new TypeError(`The option "${given}" is the TlsConnector's when there is a "connector"`);
   }
-  if (serverName === null) throw forHawser('connector');
+  if (serverName === null || tls.checkServerIdentity !== checkServerIdentity) {
+    throw forHawser('connector');
+  }
   return { context: TlsConnector.contextOf(connector), serverName, isOwn: true };
 }
 
+/** What Node's TLS would not heed is refused where it is to make the connection. */
+function refuseOwn({ connector, roots }) {
+  if (connector !== undefined && connector !== null) throw forHawser('connector');
+  if (roots !== undefined) throw forHawser('roots');
+}
+
 function forHawser(name) {
-  return notSupported(`The option "${name}" beside one that only Node's TLS can honour`);
+  return notSupported(`The option "${name}" beside one that only Node's client can honour`);
 }
 
 /** What to ask for, and to be shown a certificate of; null if Node is to see to it. */
@@ -149,7 +165,12 @@ function contextFor(opts) {
 
 /** The bytes may be changed by who gave them. */
 function keep(value) {
-  if (Array.isArray(value)) return Object.isFrozen(value) ? value : value.map(keep);
+  if (Array.isArray(value)) {
+    // Node's own list of roots is long, and the same each time
+    const isFixed = Object.isFrozen(value) && value.every((item) => typeof item === 'string');
+    return isFixed ? value : value.map(keep);
+  }
+  if (isWithPassphrase(value)) return { pem: keep(value.pem), passphrase: value.passphrase };
   return ArrayBuffer.isView(value) ? Buffer.from(bytes(value)) : value;
 }
 
@@ -158,7 +179,15 @@ function isSame(a, b) {
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, i) => isSame(item, b[i]));
   }
+  if (isWithPassphrase(a) && isWithPassphrase(b)) {
+    return isSame(a.pem, b.pem) && a.passphrase === b.passphrase;
+  }
   return ArrayBuffer.isView(a) && ArrayBuffer.isView(b) && bytes(a).equals(bytes(b));
+}
+
+/** A key among others: see index.d.ts. */
+function isWithPassphrase(value) {
+  return typeof value === 'object' && value !== null && value.pem !== undefined;
 }
 
 function bytes(view) {
@@ -201,4 +230,4 @@ function identityError(parts, serverName, isOwn) {
   return refusal;
 }
 
-module.exports = { RETRY, TlsConnector, secureTarget, tlsError };
+module.exports = { RETRY, TlsConnector, refuseOwn, secureTarget, tlsError };

@@ -15,6 +15,7 @@ const SESSION_TIMEOUT = 300;
 
 /** Options of Node's that only OpenSSL can honour. */
 const FOR_OPENSSL = [
+  'ALPNCallback',
   'allowPartialTrustChain',
   'ciphers',
   'clientCertEngine',
@@ -56,6 +57,8 @@ function tlsOptions(options, alpn = []) {
     rejectUnauthorized: rejectUnauthorized !== false,
     ...versions(options),
     fallsBack: false,
+    // as Node: those of its own are too many
+    namesRoots: Boolean(options.ca),
     alpn: protocols(options.ALPNProtocols) ?? alpn.map((name) => Buffer.from(name)),
     sessionTimeout: seconds(sessionTimeout) * 1000
   };
@@ -136,7 +139,7 @@ function pem(name, value) {
 
 /** The `ca` option in DER; undefined without one. */
 function authorities(ca) {
-  if (ca === undefined || ca === null) return undefined;
+  if (!ca) return undefined;
   return list(ca).flatMap((item) => certificates('ca', item).map(({ raw }) => raw));
 }
 

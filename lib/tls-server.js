@@ -29,8 +29,12 @@ class SecureContext {
 }
 
 /** Whether a server of our own is to be a wss: server. */
-function isSecure({ cert, key, secureContexts, SNICallback, pfx }) {
-  return Boolean(cert || key || secureContexts || SNICallback || pfx);
+function isSecure({ cert, key, secureContexts, SNICallback, pfx, requestCert }) {
+  if (cert || key || secureContexts || SNICallback || pfx) return true;
+  if (requestCert) {
+    throw new Error('TLS option "cert": "requestCert" is for a server with "cert" and "key"');
+  }
+  return false;
 }
 
 /**
@@ -86,7 +90,14 @@ class ServerNameQuestion extends Target {
   ask() {
     const { options } = this.#server;
     const answer = (error, value) => this.#answer(error, value);
-    options.SNICallback.call(this.#server, this.#event.serverName, answer);
+    const failed = (error) => this.#answer(error ?? new Error('SNICallback failed'));
+    try {
+      const result = options.SNICallback.call(this.#server, this.#event.serverName, answer);
+      // an async function that rejects
+      if (typeof result?.then === 'function') result.then(undefined, failed);
+    } catch (err) {
+      failed(err);
+    }
   }
 
   /** The first answer counts; none, or null, is the server's own context. */

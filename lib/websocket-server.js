@@ -20,15 +20,6 @@ const RUNNING = 0;
 const CLOSING = 1;
 const CLOSED = 2;
 
-/** Options of TLS that are the server's, and not its certificates', as in Node. */
-const OF_SERVER = [
-  'ALPNProtocols',
-  'SNICallback',
-  'rejectUnauthorized',
-  'requestCert',
-  'secureContexts'
-];
-
 /** Events whose listeners make the I/O threads ask JavaScript. */
 const HOOK_EVENTS = ['headers', 'wsClientError', 'request', 'tlsClientError'];
 
@@ -130,16 +121,17 @@ class WebSocketServer extends EventEmitter {
   /**
    * Replaces the certificates of a server with TLS, for connections to come.
    *
-   * @param {object} options as the constructor takes them; OF_SERVER stay if they are not given
+   * @param {object} options as the constructor takes them; what is not given stays
    * @throws {Error} for bad ones; then nothing changes
    */
   setSecureContext(options) {
     if (this.#listener === null) {
       throw new Error('setSecureContext(): the server does not listen itself');
     }
-    const kept = Object.fromEntries(OF_SERVER.map((name) => [name, this.options[name]]));
-    this.#listener.setSecureContext({ ...kept, ...options });
-    Object.assign(this.options, options);
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const changed = Object.fromEntries(given);
+    this.#listener.setSecureContext({ ...this.options, ...changed });
+    Object.assign(this.options, changed);
   }
 
   /**

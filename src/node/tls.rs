@@ -26,6 +26,8 @@ pub struct NativeTlsOptions {
     pub tls13: bool,
     /// A client's: Node's TLS will try where this one fails.
     pub falls_back: bool,
+    /// A server's: clients are told the names of the roots that it trusts.
+    pub names_roots: bool,
     pub alpn: Vec<Buffer>,
     /// A server's: milliseconds.
     pub session_timeout: f64,
@@ -189,6 +191,7 @@ impl From<NativeTlsOptions> for TlsOptions {
             tls12: o.tls12,
             tls13: o.tls13,
             falls_back: o.falls_back,
+            names_roots: o.names_roots,
             alpn: o.alpn.into_iter().map(Vec::from).collect(),
         }
     }

@@ -35,6 +35,8 @@ pub struct TlsOptions {
     pub tls13: bool,
     /// A client's: Node's TLS will try where this one fails.
     pub falls_back: bool,
+    /// A server's: clients are told the names of the roots that it trusts.
+    pub names_roots: bool,
     /// RFC 7301: in the order of preference.
     pub alpn: Vec<Vec<u8>>,
 }
@@ -81,6 +83,7 @@ impl ServerContext {
                 rejects: options.rejects_unauthorized,
                 hints: roots
                     .subjects()
+                    .filter(|_| options.names_roots)
                     .map(DistinguishedName::in_sequence)
                     .collect(),
                 roots,

@@ -18,7 +18,7 @@ pub struct TlsInfo {
     /// The name that the client asked for, if the peer is a client.
     pub server_name: Option<String>,
     pub resumed: bool,
-    /// The peer's chain, in DER, its own certificate first, and the root behind it if we have that.
+    /// The peer's chain, in DER, its own certificate first, and the roots that may be behind it.
     pub certificates: Vec<Vec<u8>>,
     /// Our own certificate, in DER; with several, the first.
     pub own: Option<Arc<[u8]>>,
@@ -41,9 +41,10 @@ impl TlsInfo {
             Party::Server(context, _) => Some(&context.verifier.roots),
             Party::Client(context, _) => context.verifier.as_ref().map(|verifier| &verifier.roots),
         };
-        let root = roots
-            .zip(chain.last())
-            .and_then(|(roots, last)| roots.issuer_of(last));
+        // a peer may have shown others behind its own
+        let issuers = roots
+            .iter()
+            .flat_map(|roots| chain.iter().flat_map(|shown| roots.issuers_of(shown)));
         let (verdict, server_name) = match party {
             Party::Server(context, _) if context.verifier.rejects => (Some(Ok(())), None),
             Party::Server(context, name) => {
@@ -73,7 +74,11 @@ impl TlsInfo {
             server_name,
             resumed: session.is_resumed(),
             own,
-            certificates: chain.iter().chain(root).map(|der| der.to_vec()).collect(),
+            certificates: chain
+                .iter()
+                .chain(issuers)
+                .map(|der| der.to_vec())
+                .collect(),
             authorized: verdict == Some(Ok(())),
             authorization_error: verdict.and_then(Result::err).map(str::to_owned),
         }

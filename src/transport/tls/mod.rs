@@ -3,11 +3,11 @@
 //! Ciphertext is received into memory of the thread and decrypted there; a connection keeps what
 //! belongs to an unfinished record, and what the socket has not taken, and nothing else.
 
+mod authority;
 pub mod context;
 pub mod error;
 mod hello;
 pub mod info;
-mod key_usage;
 pub mod names;
 pub mod roots;
 mod session;
@@ -269,7 +269,7 @@ impl Tls {
             encrypted.clear();
             let outcome = self.process(&mut received[..end], kept, room, encrypted);
             // the alert of a failure too
-            let sent = self.send(cx, encrypted, 0);
+            let mut sent = self.send(cx, encrypted, 0);
             match outcome {
                 Ok(consumed) if end - consumed > PENDING_MAX => self.fail(TlsError::new(
                     "ERR_SSL_EXCESSIVE_MESSAGE_SIZE",
@@ -277,6 +277,10 @@ impl Tls {
                 )),
                 Ok(consumed) => self.pending = received[consumed..end].to_vec(),
                 Err(error) => self.fail(error),
+            }
+            if !room.filled().is_empty() {
+                // what has come is handed over first; the next attempt to write fails too
+                sent = Ok(());
             }
             Poll::Ready(sent)
         })

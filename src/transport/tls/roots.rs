@@ -3,7 +3,7 @@
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, anchor_from_trusted_cert};
 
-use super::key_usage::may_sign_certificates;
+use super::authority::may_issue;
 
 /// Trusted certificates.
 #[derive(Debug, Default)]
@@ -72,16 +72,21 @@ impl Roots {
         self.certificates.iter().any(|own| own == certificate)
     }
 
-    /// The root that has issued `certificate`, by its name.
-    pub fn issuer_of(&self, certificate: &CertificateDer<'_>) -> Option<&CertificateDer<'static>> {
-        let certificate = EndEntityCert::try_from(certificate).ok()?;
+    /// The roots that may have issued `certificate`, by their name.
+    pub fn issuers_of(&self, certificate: &CertificateDer<'_>) -> Vec<&CertificateDer<'static>> {
+        let Ok(certificate) = EndEntityCert::try_from(certificate) else {
+            return Vec::new();
+        };
         if is_self_issued(&certificate) {
-            return None;
+            return Vec::new();
         }
-        let is_issuer = |anchor: &TrustAnchor<'_>| anchor.subject.as_ref() == certificate.issuer();
-        // one for each anchor, but for the bundled ones
-        let index = self.anchors.iter().position(is_issuer)?;
-        self.certificates.get(index)
+        // there is an anchor for each of them, but for the bundled ones
+        self.certificates
+            .iter()
+            .zip(&self.anchors)
+            .filter(|(_, anchor)| anchor.subject.as_ref() == certificate.issuer())
+            .map(|(root, _)| root)
+            .collect()
     }
 
     /// Names of those that may issue, for the request for a client's certificate.
@@ -89,8 +94,9 @@ impl Roots {
         self.anchors.iter().map(|anchor| anchor.subject.as_ref())
     }
 
-    /// What is wrong with the certificate behind `anchor`, as far as its dates and its right to sign
-    /// go. webpki does not look at those of anchors, OpenSSL does.
+    /// What is wrong with the certificate behind `anchor`, as far as its dates and its right to issue
+    /// go. webpki does not look at those of anchors, OpenSSL does. Of several with the same name and
+    /// key one has to be good.
     pub fn check(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), webpki::Error> {
         let is_it = |certificate: &&CertificateDer<'_>| {
             anchor_from_trusted_cert(certificate).is_ok_and(|own| {
@@ -98,17 +104,23 @@ impl Roots {
                     && own.subject_public_key_info == anchor.subject_public_key_info
             })
         };
-        match self.certificates.iter().find(is_it) {
-            Some(certificate) => {
-                if !may_sign_certificates(certificate) {
-                    return Err(webpki::Error::EndEntityUsedAsCa);
-                }
-                // of an old version: it has dates, but nobody who reads them
-                EndEntityCert::try_from(certificate).map_or(Ok(()), |cert| check_dates(&cert, now))
+        let mut result = Ok(());
+        for certificate in self.certificates.iter().filter(is_it) {
+            result = check_issuer(certificate, now);
+            if result.is_ok() {
+                break;
             }
-            None => Ok(()),
         }
+        result
     }
+}
+
+fn check_issuer(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+    if !may_issue(certificate) {
+        return Err(webpki::Error::EndEntityUsedAsCa);
+    }
+    // one of an old version has dates, but nobody who reads them
+    EndEntityCert::try_from(certificate).map_or(Ok(()), |cert| check_dates(&cert, now))
 }
 
 pub fn is_self_issued(cert: &EndEntityCert<'_>) -> bool {

@@ -33,8 +33,6 @@ pub struct Progress {
     pub consumed: usize,
     /// The peer has said that it sends nothing more.
     pub closed: bool,
-    /// Application data may be sent.
-    pub writable: bool,
 }
 
 /// The same for both roles, whose types have no trait in common.
@@ -73,10 +71,6 @@ impl Session {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, out)?,
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
                 Ok(ConnectionState::PeerClosed) => progress.closed = true,
-                Ok(ConnectionState::WriteTraffic(_)) => {
-                    progress.writable = true;
-                    is_over = true;
-                }
                 Ok(_) => is_over = true,
                 Err(error) => {
                     // the alert comes out of a second look

@@ -26,6 +26,7 @@ fn options() -> TlsOptions {
         tls12: true,
         tls13: true,
         falls_back: false,
+        names_roots: false,
         alpn: Vec::new(),
     }
 }

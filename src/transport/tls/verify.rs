@@ -12,12 +12,13 @@ use rustls::{
 use webpki::Error as E;
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, VerifiedPath};
 
+use super::authority::{is_for, may_sign_certificates};
 use super::error::{Verdict, WrongName, is_incompatible};
-use super::key_usage::may_sign_certificates;
 use super::roots::{Roots, check_dates, is_self_issued};
 
 /// A chain that webpki cannot judge: it is not known whether OpenSSL would trust it.
 const UNKNOWN: Verdict = Verdict("UNSPECIFIED");
+const INVALID_PURPOSE: Verdict = Verdict("INVALID_PURPOSE");
 const BAD_SIGNATURE: Verdict = Verdict("CERT_SIGNATURE_FAILURE");
 
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +53,8 @@ pub fn verify_chain(
         if !path.intermediate_certificates().all(may_sign) {
             return Err(E::EndEntityUsedAsCa);
         }
-        // a root that is shown as the server's own signs nothing
-        if is_self_issued(path.end_entity()) {
+        // a trusted certificate that is shown as it is has issued nothing but itself
+        if roots.contains(end_entity) {
             return Ok(());
         }
         roots.check(path.anchor(), now)
@@ -77,7 +78,12 @@ pub fn verify_chain(
             if !roots.contains(end_entity) {
                 return Err(Verdict("DEPTH_ZERO_SELF_SIGNED_CERT"));
             }
-            check_dates(&cert, now).map_err(|error| verdict(&error))
+            check_dates(&cert, now).map_err(|error| verdict(&error))?;
+            if is_for(end_entity, purpose) {
+                Ok(())
+            } else {
+                Err(INVALID_PURPOSE)
+            }
         }
         Err(E::UnknownIssuer) => Err(untrusted(&cert, intermediates, roots)),
         Err(error) => Err(verdict(&error)),
@@ -139,7 +145,7 @@ fn verdict(error: &E) -> Verdict {
     match error {
         E::CertExpired { .. } => Verdict("CERT_HAS_EXPIRED"),
         E::CertNotValidYet { .. } => Verdict("CERT_NOT_YET_VALID"),
-        E::RequiredEkuNotFoundContext(_) => Verdict("INVALID_PURPOSE"),
+        E::RequiredEkuNotFoundContext(_) => INVALID_PURPOSE,
         E::PathLenConstraintViolated => Verdict("PATH_LENGTH_EXCEEDED"),
         E::InvalidSignatureForPublicKey => BAD_SIGNATURE,
         _ => UNKNOWN,
