@@ -104,14 +104,14 @@ function secureTarget(opts, { host, port }) {
     (opts.rejectUnauthorized === undefined && process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0');
   if (!isForNode) {
     try {
-      return { context: contextFor(opts), serverName, isOwn: roots !== undefined, where };
+      return { context: contextFor(opts), serverName, isOwn: isOther(roots), where };
     } catch (err) {
       // Node has its own way with options that are bad
-      if (roots !== undefined) throw err;
+      if (isOther(roots)) throw err;
       return null;
     }
   }
-  if (roots !== undefined) throw forHawser('roots');
+  if (isOther(roots)) throw forHawser('roots');
   return null;
 }
 
@@ -129,10 +129,15 @@ function withConnector(connector, opts, serverName) {
   return { context: TlsConnector.contextOf(connector), serverName, isOwn: true };
 }
 
+/** Roots that Node's TLS does not have. */
+function isOther(roots) {
+  return roots !== undefined && roots !== 'node';
+}
+
 /** What Node's TLS would not heed is refused where it is to make the connection. */
 function refuseOwn({ connector, roots }) {
   if (connector !== undefined && connector !== null) throw forHawser('connector');
-  if (roots !== undefined) throw forHawser('roots');
+  if (isOther(roots)) throw forHawser('roots');
 }
 
 function forHawser(name) {
@@ -156,7 +161,7 @@ function contextFor(opts) {
   const at = remembered.findIndex((entry) => isSame(entry.values, values));
   const entry =
     at === -1
-      ? { values: values.map(keep), context: contextFrom(opts, opts.roots === undefined) }
+      ? { values: values.map(keep), context: contextFrom(opts, !isOther(opts.roots)) }
       : remembered.splice(at, 1)[0];
   remembered.push(entry);
   if (remembered.length > MOST) remembered.shift();

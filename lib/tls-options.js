@@ -158,13 +158,16 @@ function versions({ minVersion, maxVersion }) {
   const most = version('maximum', maxVersion ?? tls.DEFAULT_MAX_VERSION);
   // an option that asks for it is refused; what the process allows by a flag need not be used
   if (minVersion !== undefined && minVersion !== null && least < VERSIONS.indexOf('TLSv1.2')) {
-    throw notSupported(`minVersion: "${minVersion}" (there are TLSv1.2 and TLSv1.3)`);
+    throw notSupported(`The minVersion "${minVersion}", older than "TLSv1.2",`);
   }
   const between = (name) => VERSIONS.indexOf(name) >= least && VERSIONS.indexOf(name) <= most;
   const tls12 = between('TLSv1.2');
   const tls13 = between('TLSv1.3');
   if (!tls12 && !tls13) {
-    throw notSupported(`No TLS version between "${VERSIONS[least]}" and "${VERSIONS[most]}"`);
+    throw invalid(
+      'maxVersion',
+      `"${VERSIONS[most]}" and minVersion "${VERSIONS[least]}" leave no version; there are TLSv1.2 and TLSv1.3`
+    );
   }
   return { tls12, tls13 };
 }

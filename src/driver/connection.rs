@@ -216,7 +216,7 @@ impl Connection {
         }
     }
 
-    /// Has `listener`'s peer said nothing at all yet?
+    /// Has `listener`'s peer asked for nothing at all yet? A TLS handshake under way asks for nothing.
     pub fn is_idle_handshake_of(&self, listener: u32) -> bool {
         let io = self.io.borrow();
         matches!(io.stage, Stage::RequestHead)

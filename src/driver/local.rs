@@ -133,9 +133,9 @@ impl LocalEnvironment {
         remote: SocketAddr,
     ) {
         let id = self.shared.allocate(self.thread());
-        let transport = transport.map(|transport| match &listener.tls {
+        let transport = transport.and_then(|transport| match &listener.tls {
             Some(tls) => transport.accept_tls(tls.contexts(), remote),
-            None => transport,
+            None => Ok(transport),
         });
         match (transport, id) {
             (Ok(transport), Some(id)) => Connection::accept(self.clone(), id, listener, transport),

@@ -87,10 +87,10 @@ impl Transport {
     }
 
     /// The server's side of TLS on an accepted connection.
-    pub fn accept_tls(self, contexts: Arc<ServerContexts>, remote: SocketAddr) -> Self {
+    pub fn accept_tls(self, contexts: Arc<ServerContexts>, remote: SocketAddr) -> io::Result<Self> {
         match self {
-            Self::Tcp(tcp) => Self::Tls(Box::new(tls::Tls::accept(tcp, contexts, remote))),
-            other => other,
+            Self::Tcp(tcp) => Ok(Self::Tls(Box::new(tls::Tls::accept(tcp, contexts, remote)))),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

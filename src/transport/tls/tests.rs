@@ -85,6 +85,7 @@ fn accept(socket: TcpStream, contexts: Arc<ServerContexts>) -> Transport {
     Transport::from_tcp(socket)
         .unwrap()
         .accept_tls(contexts, remote)
+        .unwrap()
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
